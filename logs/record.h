@@ -1,0 +1,156 @@
+/* The record of one run as plain data: what the store keeps and what every projection is made of.
+ *
+ * Node = a config with a parent. Iteration = one training of a node: own id, own log entry, own run folder.
+ * A node's id is the id of the iteration that first trained it, so ids agree with the logs of the Python
+ * systems; a replicate (robustness test) is a new iteration of an existing node, whose reward is the mean.
+ * Ids start at 1; parent 0 is "root".
+ *
+ * All strings are borrowed from the history's arena and are never NULL ("" when absent).
+ */
+#ifndef CN_LOGS_RECORD_H
+#define CN_LOGS_RECORD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/hash.h"
+
+/* planned -> submitted -> running -> measured -> analysed -> committed; every step one transaction. */
+#define CN_ITER_STATE_MAP(X)                                                                  \
+    X(PLANNED, "planned")                                                                     \
+    X(SUBMITTED, "submitted")                                                                 \
+    X(RUNNING, "running")                                                                     \
+    X(MEASURED, "measured")                                                                   \
+    X(ANALYSED, "analysed")                                                                   \
+    X(COMMITTED, "committed")
+typedef enum {
+#define X(name, text) CN_ITER_##name,
+    CN_ITER_STATE_MAP(X)
+#undef X
+} cn_iter_state;
+
+/* How a training ended (DESIGN section 3). diverged, oom, timeout count as a visit and score as the block's
+ * worst; infra is retried and not counted; invalid was refused before launch. */
+#define CN_OUTCOME_MAP(X)                                                                     \
+    X(NONE, "")                                                                               \
+    X(OK, "ok")                                                                               \
+    X(DIVERGED, "diverged")                                                                   \
+    X(OOM, "oom")                                                                             \
+    X(TIMEOUT, "timeout")                                                                     \
+    X(CRASHED, "crashed")                                                                     \
+    X(INFRA, "infra")                                                                         \
+    X(INVALID, "invalid")
+typedef enum {
+#define X(name, text) CN_OUTCOME_##name,
+    CN_OUTCOME_MAP(X)
+#undef X
+} cn_outcome;
+
+/* An ok outcome, classified by the protocol's thresholds on the reward metric. */
+typedef enum { CN_CLASS_NONE, CN_CLASS_CONVERGED, CN_CLASS_PARTIAL, CN_CLASS_FAILED } cn_class;
+
+struct cn_mutation {
+    const char *path; /* dotted, as written in the config */
+    const char *old_text, *new_text;
+};
+
+struct cn_metric {
+    const char *name;
+    double value; /* NaN: the trainer reported null */
+};
+
+struct cn_node {
+    int64_t id, parent; /* parent 0 = root */
+    int64_t block;      /* 1-based */
+    const char *config; /* the node's YAML, without the seeds of any one iteration */
+    char config_hash[CN_HASH_TEXT]; /* canonical, seeds left out */
+    const struct cn_mutation *mutations; /* against the parent's config */
+    int n_mutations;
+    const char *strategy; /* exploit, failure-probe, explore, robustness-test, force-branch, root, user, ... */
+    const char *proposer; /* embedded, sobol, random, user, llm:... */
+};
+
+struct cn_iteration {
+    int64_t id, node, block;
+    int32_t slot;     /* (id-1) mod n_parallel: enters the seeds */
+    bool replicate;   /* of an existing node */
+    bool confirmation; /* a fresh-seed replicate made for the final report, outside the search */
+    cn_iter_state state;
+    int32_t attempt; /* of the training; 1-based, 0 before the first submit */
+    uint64_t sim_seed, train_seed;
+    const char *seed_mode; /* suggested-default, same-data-robustness, different-data-generalization */
+    const char *strategy;  /* of this iteration */
+    const char *parent_rule; /* the rule row that fired, and the parent it chose, in words */
+    double scored_value;   /* score of the chosen parent when it was chosen; NaN when parent = root */
+    cn_outcome outcome;
+    cn_class cls;
+    double reward; /* NaN unless outcome is ok; after the sign flip: higher is better */
+    const struct cn_metric *metrics;
+    int n_metrics;
+    const char *observation; /* one line, host-written */
+    const char *message;     /* why it failed, in words; "" when ok */
+    const char *dir;         /* run folder, relative to the run */
+    int64_t planned_ms, submitted_ms, finished_ms; /* never shown in projections that must not depend on time */
+};
+
+struct cn_block {
+    int64_t number, first, last; /* iteration ids */
+    const struct cn_mutation *regime; /* simulation keys and values of this block: path, "", value */
+    int n_regime;
+    bool closed;
+    const char *edit_note; /* the protocol edit or why there was none */
+};
+
+struct cn_message {
+    int64_t id, sent_ms, acked_ms; /* acked_ms 0 = pending */
+    int64_t acked_iteration;
+    const char *text;
+};
+
+struct cn_event {
+    int64_t id, at_ms, iteration; /* iteration 0 = the run */
+    const char *kind, *text;
+};
+
+struct cn_run_info {
+    const char *name, *study, *created;
+    const char *reward; /* metric name */
+    bool reward_lower_is_better;
+    double converged, failed; /* thresholds on the metric */
+    int64_t n_iter_block;
+    int32_t n_parallel;
+    const char *proposer;
+    const char *score_kind; /* "ucb1" or "puct" */
+    double ucb_c;
+    const char *c_scale; /* "none" or "spread" */
+};
+
+/* Everything, in id order. */
+struct cn_history {
+    struct cn_arena arena;
+    struct cn_run_info info;
+    struct cn_node *nodes;
+    int64_t n_nodes;
+    struct cn_iteration *iterations;
+    int64_t n_iterations;
+    struct cn_block *blocks;
+    int64_t n_blocks;
+    struct cn_message *messages;
+    int64_t n_messages;
+    struct cn_event *events;
+    int64_t n_events;
+};
+
+const char *cn_iter_state_name(cn_iter_state s);
+const char *cn_outcome_name(cn_outcome o);
+const char *cn_class_name(cn_class c); /* converged, partial, failed, "" */
+bool cn_outcome_parse(const char *name, cn_outcome *out);
+
+const struct cn_node *cn_history_node(const struct cn_history *h, int64_t id);           /* NULL when absent */
+const struct cn_iteration *cn_history_iteration(const struct cn_history *h, int64_t id); /* NULL when absent */
+const struct cn_block *cn_history_block(const struct cn_history *h, int64_t number);
+double cn_iteration_metric(const struct cn_iteration *it, const char *name); /* NaN when absent */
+void cn_history_clear(struct cn_history *h);
+
+#endif
