@@ -1,0 +1,5 @@
+if(EXISTS ${CMAKE_CURRENT_LIST_DIR}/support/CMakeLists.txt)
+    add_subdirectory(${CMAKE_CURRENT_LIST_DIR}/support)
+endif()
+include(${CMAKE_CURRENT_LIST_DIR}/base_1.cmake OPTIONAL)
+include(${CMAKE_CURRENT_LIST_DIR}/base_2.cmake OPTIONAL)
