@@ -1,0 +1,98 @@
+/* Data sets: simulated once, kept in a cache folder, memory-mapped by every training that asks
+ * for the same.
+ *
+ * Key: SHA-256 of the canonical text of everything that shapes the numbers (format version,
+ * connectome identity, extent, frames, dt, noise levels, smoothing, variant, stimulus, seeds).
+ * Folder:
+ *
+ *     <cache>/<key>.lock                  held while the set is made, opened or removed
+ *     <cache>/<key>/voltage_train.f32     (frames, n) little-endian float32
+ *                   stimulus_train.f32    (frames, n_columns)
+ *                   noise_train.f32       (frames, n), only with measurement noise
+ *                   voltage_test.f32  stimulus_test.f32
+ *                   moments.f32           mu (n), sigma (n) of the train voltage
+ *                   header.json           sizes and scalars, written last: a folder without it
+ * does not count
+ *
+ * The test split has its own stimulus, starts at the steady state, and carries no noise of
+ * either kind. Opening makes the set when it is absent; a second process waits for the lock and
+ * then opens the finished set. A damaged set is reported through `say` and made again. Over the
+ * byte budget the least recently used sets go (their maps stay valid for whoever has them
+ * open).
+ *
+ *     struct cn_fly_dataset_opts o = CN_FLY_DATASET_OPTS_INIT;
+ *     o.cache_dir = "runs/data";  o.pool = pool;
+ *     struct cn_fly_data data;
+ *     st = cn_fly_dataset_open(&cfg.sim, &o, &data, &err);
+ *     struct cn_fly_target *tgt;
+ *     st = cn_fly_target_new(&data, 4, pool, &tgt, &err);              // once
+ *     cn_fly_target_batch(tgt, CN_FLY_TRAIN, frames, 4, y);            // every step; y (4, n);
+ * allocates nothing cn_fly_target_free(tgt); cn_fly_data_clear(&data);
+ */
+#ifndef CN_FLY_DATASET_H
+#define CN_FLY_DATASET_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/hash.h"
+#include "base/pool.h"
+#include "base/status.h"
+#include "trainer/fly/config.h"
+#include "trainer/fly/data.h"
+
+typedef enum { CN_FLY_TRAIN, CN_FLY_TEST } cn_fly_split_kind;
+
+/* Called now and then while a set is made, from the calling thread; false stops it
+ * (CN_ESTOPPED). */
+typedef bool cn_fly_dataset_progress_fn(void *ctx, const char *what, int64_t done,
+                                        int64_t total);
+/* One line worth telling: a set was damaged, a set was evicted, waiting for another process. */
+typedef void cn_fly_dataset_say_fn(void *ctx, const char *line);
+
+struct cn_fly_dataset_opts {
+    const char *cache_dir; /* borrowed; created when absent */
+    int64_t budget_bytes;  /* of the whole cache; 0 = no limit */
+    int wait_ms;           /* for the lock of a set another process makes; -1 = for ever */
+    struct cn_pool *pool;  /* NULL = the calling thread */
+    cn_fly_dataset_progress_fn *progress; /* NULL = none */
+    cn_fly_dataset_say_fn *say;           /* NULL = none */
+    void *ctx;                            /* for both */
+};
+#define CN_FLY_DATASET_OPTS_INIT \
+    {                            \
+        .wait_ms = -1            \
+    }
+
+/* The canonical text's hash. CN_EINPUT for a setting out of range, CN_ENOTFOUND / CN_ECORRUPT
+ * for a connectome. */
+CN_MUST_CHECK cn_status cn_fly_dataset_key(const struct cn_fly_simulation *sim,
+                                           char out[CN_HASH_TEXT], struct cn_err *err);
+/* The true graph alone ("synthetic" or an imported folder). */
+CN_MUST_CHECK cn_status cn_fly_dataset_graph(const struct cn_fly_simulation *sim,
+                                             struct cn_fly_graph *out, struct cn_err *err);
+CN_MUST_CHECK cn_status cn_fly_dataset_open(const struct cn_fly_simulation *sim,
+                                            const struct cn_fly_dataset_opts *o,
+                                            struct cn_fly_data *out, struct cn_err *err);
+void cn_fly_data_clear(struct cn_fly_data *d);
+
+/* Targets y_t = dv/dt at frame t, recomputed from the stored voltage: exact and noise-free,
+ * plus (n_{t+1} - n_t)/dt with measurement noise (last frame + 0), then the centred mean over
+ * smoothing_window frames (edge frames repeated) in the train split. */
+struct cn_fly_target; /* workspace for up to max_batch frames; borrows data and pool */
+CN_MUST_CHECK cn_status cn_fly_target_new(const struct cn_fly_data *data, int32_t max_batch,
+                                          struct cn_pool *pool, struct cn_fly_target **out,
+                                          struct cn_err *err);
+void cn_fly_target_free(struct cn_fly_target *t);
+/* out_y is (batch, n). One pass over the edges; no allocation; the same bits for any number of
+ * threads. */
+void cn_fly_target_batch(struct cn_fly_target *t, cn_fly_split_kind split,
+                         const int64_t *frames, int32_t batch, float *out_y);
+/* One frame, (n). */
+void cn_fly_data_target(struct cn_fly_target *t, cn_fly_split_kind split, int64_t frame,
+                        float *out_y);
+/* The voltages a trainer sees, (batch, n): v_t, plus n_t with measurement noise. */
+void cn_fly_data_voltage(const struct cn_fly_data *d, cn_fly_split_kind split,
+                         const int64_t *frames, int32_t batch, float *out_v);
+
+#endif
