@@ -66,7 +66,9 @@ void cn_file_unmap(struct cn_map *m);
 /* Seams. */
 int64_t cn_file_fsync_count(void);
 void cn_file_fail_nth_write(int64_t nth, int errno_value); /* the nth write(2) from now fails once; 0 = never */
-/* Crash seam: after the nth durable operation (replace, append) from now, _exit(137) at once; 0 = never.
+/* For durable operations made elsewhere (a commit of logs/store.c): counted by the crash seam like a replace. */
+void cn_file_durable_point(void);
+/* Crash seam: after the nth durable operation (replace, append, durable point) from now, _exit(137) at once; 0 = never.
  * Read from the environment variable CAIRN_CRASH_AFTER as well, so whole programs can be killed exactly. */
 void cn_file_crash_after(int64_t nth);
 

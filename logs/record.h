@@ -1,9 +1,10 @@
-/* The record of one run as plain data: what the store keeps and what every projection is made of.
+/* The record of one run as plain data: what the store keeps and what every projection is made
+ * of.
  *
- * Node = a config with a parent. Iteration = one training of a node: own id, own log entry, own run folder.
- * A node's id is the id of the iteration that first trained it, so ids agree with the logs of the Python
- * systems; a replicate (robustness test) is a new iteration of an existing node, whose reward is the mean.
- * Ids start at 1; parent 0 is "root".
+ * Node = a config with a parent. Iteration = one training of a node: own id, own log entry, own
+ * run folder. A node's id is the id of the iteration that first trained it, so ids agree with
+ * the logs of the Python systems; a replicate (robustness test) is a new iteration of an
+ * existing node, whose reward is the mean. Ids start at 1; parent 0 is "root".
  *
  * All strings are borrowed from the history's arena and are never NULL ("" when absent).
  */
@@ -16,13 +17,14 @@
 #include "base/arena.h"
 #include "base/hash.h"
 
-/* planned -> submitted -> running -> measured -> analysed -> committed; every step one transaction. */
-#define CN_ITER_STATE_MAP(X)                                                                  \
-    X(PLANNED, "planned")                                                                     \
-    X(SUBMITTED, "submitted")                                                                 \
-    X(RUNNING, "running")                                                                     \
-    X(MEASURED, "measured")                                                                   \
-    X(ANALYSED, "analysed")                                                                   \
+/* planned -> submitted -> running -> measured -> analysed -> committed; every step one
+ * transaction. */
+#define CN_ITER_STATE_MAP(X)  \
+    X(PLANNED, "planned")     \
+    X(SUBMITTED, "submitted") \
+    X(RUNNING, "running")     \
+    X(MEASURED, "measured")   \
+    X(ANALYSED, "analysed")   \
     X(COMMITTED, "committed")
 typedef enum {
 #define X(name, text) CN_ITER_##name,
@@ -30,16 +32,16 @@ typedef enum {
 #undef X
 } cn_iter_state;
 
-/* How a training ended (DESIGN section 3). diverged, oom, timeout count as a visit and score as the block's
- * worst; infra is retried and not counted; invalid was refused before launch. */
-#define CN_OUTCOME_MAP(X)                                                                     \
-    X(NONE, "")                                                                               \
-    X(OK, "ok")                                                                               \
-    X(DIVERGED, "diverged")                                                                   \
-    X(OOM, "oom")                                                                             \
-    X(TIMEOUT, "timeout")                                                                     \
-    X(CRASHED, "crashed")                                                                     \
-    X(INFRA, "infra")                                                                         \
+/* How a training ended (DESIGN section 3). diverged, oom, timeout count as a visit and score as
+ * the block's worst; infra is retried and not counted; invalid was refused before launch. */
+#define CN_OUTCOME_MAP(X)   \
+    X(NONE, "")             \
+    X(OK, "ok")             \
+    X(DIVERGED, "diverged") \
+    X(OOM, "oom")           \
+    X(TIMEOUT, "timeout")   \
+    X(CRASHED, "crashed")   \
+    X(INFRA, "infra")       \
     X(INVALID, "invalid")
 typedef enum {
 #define X(name, text) CN_OUTCOME_##name,
@@ -64,25 +66,29 @@ struct cn_node {
     int64_t id, parent; /* parent 0 = root */
     int64_t block;      /* 1-based */
     const char *config; /* the node's YAML, without the seeds of any one iteration */
-    char config_hash[CN_HASH_TEXT]; /* canonical, seeds left out */
+    char config_hash[CN_HASH_TEXT];      /* canonical, seeds left out */
     const struct cn_mutation *mutations; /* against the parent's config */
     int n_mutations;
-    const char *strategy; /* exploit, failure-probe, explore, robustness-test, force-branch, root, user, ... */
+    const char *strategy; /* exploit, failure-probe, explore, robustness-test, force-branch,
+                             root, user, ... */
     const char *proposer; /* embedded, sobol, random, user, llm:... */
 };
 
 struct cn_iteration {
     int64_t id, node, block;
-    int32_t slot;     /* (id-1) mod n_parallel: enters the seeds */
-    bool replicate;   /* of an existing node */
-    bool confirmation; /* a fresh-seed replicate made for the final report, outside the search */
+    int32_t slot;   /* (id-1) mod n_parallel: enters the seeds */
+    bool replicate; /* of an existing node */
+    bool
+        confirmation; /* a fresh-seed replicate made for the final report, outside the search */
     cn_iter_state state;
     int32_t attempt; /* of the training; 1-based, 0 before the first submit */
     uint64_t sim_seed, train_seed;
-    const char *seed_mode; /* suggested-default, same-data-robustness, different-data-generalization */
-    const char *strategy;  /* of this iteration */
+    const char
+        *seed_mode; /* suggested-default, same-data-robustness, different-data-generalization */
+    const char *strategy;    /* of this iteration */
     const char *parent_rule; /* the rule row that fired, and the parent it chose, in words */
-    double scored_value;   /* score of the chosen parent when it was chosen; NaN when parent = root */
+    double scored_value;     /* score of the chosen parent when it was chosen; NaN when parent =
+                                root */
     cn_outcome outcome;
     cn_class cls;
     double reward; /* NaN unless outcome is ok; after the sign flip: higher is better */
@@ -90,13 +96,25 @@ struct cn_iteration {
     int n_metrics;
     const char *observation; /* one line, host-written */
     const char *message;     /* why it failed, in words; "" when ok */
-    const char *dir;         /* run folder, relative to the run */
-    int64_t planned_ms, submitted_ms, finished_ms; /* never shown in projections that must not depend on time */
+    const char
+        *trajectory; /* "conn peak=0.94 final=0.93 trend=[stable], ..."; "" when not known */
+    const char *activity, *embedding; /* what the figures show, when somebody looked; else "" */
+    const char
+        *hypothesis;   /* what the proposer expected, before the run; "" when it did not say */
+    const char *dir;   /* run folder, relative to the run */
+    const char *token; /* of the last attempt: unique, part of the job's name; "" before the
+                          first submit */
+    const char
+        *job; /* what the executor calls the last attempt ("slurm:812"); "" when not known */
+    int32_t infra_retries; /* attempts that ended as infra and were not counted */
+    int64_t planned_ms, submitted_ms,
+        finished_ms; /* never shown in projections that must not depend on time */
 };
 
 struct cn_block {
     int64_t number, first, last; /* iteration ids */
-    const struct cn_mutation *regime; /* simulation keys and values of this block: path, "", value */
+    const struct cn_mutation
+        *regime; /* simulation keys and values of this block: path, "", value */
     int n_regime;
     bool closed;
     const char *edit_note; /* the protocol edit or why there was none */
@@ -113,6 +131,15 @@ struct cn_event {
     const char *kind, *text;
 };
 
+/* One version of a text that people or models change: "protocol", "memory", "user_input",
+ * "config", or the name of a projection that a person edited. The words themselves:
+ * cn_store_text. */
+struct cn_text_version {
+    int64_t id, version, at_ms;         /* version counts from 1 within its kind */
+    const char *kind, *author, *reason; /* author: host, user, embedded, llm:... */
+    char hash[CN_HASH_TEXT];
+};
+
 struct cn_run_info {
     const char *name, *study, *created;
     const char *reward; /* metric name */
@@ -124,6 +151,10 @@ struct cn_run_info {
     const char *score_kind; /* "ucb1" or "puct" */
     double ucb_c;
     const char *c_scale; /* "none" or "spread" */
+    /* Dotted paths, separated by commas, that every Config line of the log shows (the
+     * protocol's parameters).
+     * "" or NULL: the keys that mutations have touched so far. */
+    const char *log_keys;
 };
 
 /* Everything, in id order. */
@@ -140,17 +171,34 @@ struct cn_history {
     int64_t n_messages;
     struct cn_event *events;
     int64_t n_events;
+    struct cn_text_version *texts;
+    int64_t n_texts;
 };
 
 const char *cn_iter_state_name(cn_iter_state s);
 const char *cn_outcome_name(cn_outcome o);
 const char *cn_class_name(cn_class c); /* converged, partial, failed, "" */
+bool cn_iter_state_parse(const char *name, cn_iter_state *out);
+bool cn_class_parse(const char *name, cn_class *out);
 bool cn_outcome_parse(const char *name, cn_outcome *out);
 
-const struct cn_node *cn_history_node(const struct cn_history *h, int64_t id);           /* NULL when absent */
-const struct cn_iteration *cn_history_iteration(const struct cn_history *h, int64_t id); /* NULL when absent */
+const struct cn_node *cn_history_node(const struct cn_history *h,
+                                      int64_t id); /* NULL when absent */
+const struct cn_iteration *cn_history_iteration(const struct cn_history *h,
+                                                int64_t id); /* NULL when absent */
 const struct cn_block *cn_history_block(const struct cn_history *h, int64_t number);
-double cn_iteration_metric(const struct cn_iteration *it, const char *name); /* NaN when absent */
+double cn_iteration_metric(const struct cn_iteration *it,
+                           const char *name); /* NaN when absent */
+
+/* Rewards of one node over its finished ok iterations. The search pools everything but
+ * confirmations; the final report looks at confirmations alone. std is the sample standard
+ * deviation (n-1), NaN for n < 2. */
+typedef enum { CN_POOL_SEARCH, CN_POOL_CONFIRMATION } cn_pool;
+struct cn_spread {
+    int64_t n;
+    double mean, std, min, max; /* NaN when n = 0 */
+};
+struct cn_spread cn_history_spread(const struct cn_history *h, int64_t node, cn_pool pool);
 void cn_history_clear(struct cn_history *h);
 
 #endif

@@ -1,0 +1,120 @@
+/* Projections: the texts that people read, made from the record alone and so able to be made
+ * again.
+ *
+ *     <run>_analysis.md   the log, one entry per committed iteration in id order, block
+ * summaries   (logs/entry.c) <run>_memory.md     tables by the host, free sections by whoever
+ * writes them                  (logs/memory.c) ucb_scores.txt      scores of the current block;
+ * empty at a block's start                     (logs/scores.c) report.md           what was
+ * asked, what was found                                            (logs/report.c)
+ *
+ * The makers are pure: struct cn_history in, text appended to a buffer; no clock, no file, no
+ * random number. Equal histories give equal bytes, so a run that was killed and resumed ends
+ * with the files of an unbroken one. Prose is folded to one line and its '=' are set apart, so
+ * no reader, ours or older, can take it for a record.
+ *
+ *     struct cn_project_opts o = CN_PROJECT_OPTS_INIT;
+ *     o.scores = rows; o.n_scores = n;                     // from ucb, for the block that is
+ * open st = cn_project_write(store, &history, &o, &err);    // writes what changed; keeps what
+ * a person edited
+ */
+#ifndef CN_LOGS_PROJECT_H
+#define CN_LOGS_PROJECT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/status.h"
+#include "logs/record.h"
+#include "logs/store.h"
+
+/* One line of ucb_scores.txt. */
+struct cn_score_row {
+    int64_t node, parent; /* parent 0 or outside the block: root */
+    double score;
+    int64_t visits;
+    double reward;        /* the node's mean (or its stand-in for a failed node) */
+    int64_t iteration;    /* whose metrics to show; 0 = none */
+    const char *mutation; /* "key: old -> new" or "" */
+};
+
+struct cn_project_opts {
+    bool write_scores;                 /* false: leave ucb_scores.txt alone */
+    const struct cn_score_row *scores; /* any order */
+    int n_scores;                      /* 0: an empty file, "parent = root" */
+    int64_t score_block;               /* the block they belong to */
+    double score_c;                    /* the c that was used */
+    const char *goal;                  /* the protocol's goal, for the report; NULL = "" */
+};
+#define CN_PROJECT_OPTS_INIT \
+    {                        \
+        .goal = NULL         \
+    }
+
+/* -- pure makers; append to `out`, whose sticky status tells of memory and ceilings -- */
+
+void cn_project_analysis(const struct cn_history *h, struct cn_buf *out);
+/* One entry alone, as the log will show it (for prompts: "log range"). */
+void cn_project_entry(const struct cn_history *h, const struct cn_iteration *it,
+                      struct cn_buf *out);
+/* `free_text`: the latest version of the text "memory": its sections (## or ### headings)
+ * replace the empty ones. */
+void cn_project_memory(const struct cn_history *h, const char *free_text, struct cn_buf *out);
+void cn_project_scores(const struct cn_history *h, const struct cn_project_opts *o,
+                       struct cn_buf *out);
+void cn_project_report(const struct cn_history *h, const char *goal, struct cn_buf *out);
+
+/* -- the free sections of the memory -- */
+
+/* Names of the sections that the host never writes, NULL-terminated: "Paper Summary",
+ * "Established Principles", "Falsified Hypotheses", "Open Questions", "Hypothesis", "Emerging
+ * Observations". */
+const char *const *cn_memory_sections(void);
+/* The free sections of a whole memory file (or of a text "memory") in our order, as a text
+ * "memory": "### Name\n" and the words. Sections with unknown names are kept after the known
+ * ones; the host's own are dropped. */
+void cn_memory_free_text(const char *memory, size_t n, struct cn_buf *out);
+/* The words of one section of a text "memory", trimmed; "" when absent. */
+void cn_memory_section(const char *free_text, const char *name, struct cn_buf *out);
+/* `free_text` with the words of one section replaced. CN_EINPUT (naming the nearest) for a name
+ * that is not free, and for words with a heading line in them or longer than
+ * CN_CAP_MEMORY_SECTION. */
+enum { CN_CAP_MEMORY_SECTION = 16 << 10 };
+CN_MUST_CHECK cn_status cn_memory_replace(const char *free_text, const char *name,
+                                          const char *words, struct cn_buf *out,
+                                          struct cn_err *err);
+
+/* -- files -- */
+
+enum { CN_PROJECT_NAME = 320 };
+typedef enum {
+    CN_PROJECT_ANALYSIS,
+    CN_PROJECT_MEMORY,
+    CN_PROJECT_SCORES,
+    CN_PROJECT_REPORT,
+    CN_PROJECT_N
+} cn_project_kind;
+/* File name within the run folder. */
+const char *cn_project_name(const struct cn_history *h, cn_project_kind k,
+                            char out[CN_PROJECT_NAME]);
+
+/* Write every projection whose bytes changed. A file that a person edited since we wrote it is
+ * never lost: it is kept as <name>.user-<n>.md and as a text version by "user", an event is
+ * recorded, and a memory's free sections are taken over into the text "memory" (and so into the
+ * file) first. Needs the lease. `h` is as cn_store_history gave it. */
+CN_MUST_CHECK cn_status cn_project_write(struct cn_store *s, const struct cn_history *h,
+                                         const struct cn_project_opts *o, struct cn_err *err);
+
+/* The same look at the memory file alone, before a proposer reads the text "memory": takes over
+ * a person's edit. */
+CN_MUST_CHECK cn_status cn_project_adopt_edits(struct cn_store *s, const struct cn_history *h,
+                                               struct cn_err *err);
+
+/* Make each projection again and compare with the files: one line per file that differs, with
+ * its first differing line, appended to `out_report`; *out_n = how many differ. Reads only. */
+CN_MUST_CHECK cn_status cn_project_verify(struct cn_store *s, const struct cn_history *h,
+                                          const struct cn_project_opts *o,
+                                          struct cn_buf *out_report, int *out_n,
+                                          struct cn_err *err);
+
+#endif

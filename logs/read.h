@@ -1,0 +1,104 @@
+/* Reading Markdown logs back: ours and those of the Python systems. Used when run.db was lost
+ * (`cairn rebuild`) and by `cairn import logs`.
+ *
+ *     struct cn_read_opts o = CN_READ_OPTS_INIT;      // reward "connectivity_R2"
+ *     struct cn_read_log log;
+ *     st = cn_read_log(name, text, n, &o, &log, &err);
+ *     ... log.history (nodes, iterations, blocks), log.warnings[0..log.n_warnings)
+ *     cn_read_log_clear(&log);
+ *
+ * Lenient by intent: a line that means something is read, and every doubt is a warning with its
+ * line, never silence. Only more than CN_CAP_FILE bytes or running out of memory is an error.
+ * Rules (what counts as what):
+ *   - a record starts at "## Iter N:" and ends at the next heading of level 2 or higher, or at
+ * the line
+ *     "--- NEW SIMULATION BLOCK ---"; so a "Node:" line of a block summary renames nobody;
+ *   - the reward is the reward metric of the record's Metrics line (signed, scientific); in
+ * prose it only warns;
+ *   - several "Slot k:" lines: opts.multi decides, with a warning;
+ *   - "Node: id=, parent=" beats the previous entry's "Next: parent="; a difference warns;
+ *   - an id seen twice: the first record stays, the second is dropped with a warning, unless it
+ * says "Replicate: of node";
+ *   - "- Node:", "**Mutation:**", "connectivity_R2: 0.8" are read, with a warning.
+ */
+#ifndef CN_LOGS_READ_H
+#define CN_LOGS_READ_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/status.h"
+#include "logs/record.h"
+
+#define CN_READ_WARNING_MAP(X)                                                                 \
+    X(MULTI_VALUE, "multi-value")         /* several rewards in one entry */                   \
+    X(PROSE_METRIC, "prose-metric")       /* the reward metric quoted outside Metrics */       \
+    X(PARENT_CONFLICT, "parent-conflict") /* Node says one parent, the entry before another */ \
+    X(DUPLICATE_ID, "duplicate-id")                                                            \
+    X(DROPPED, "dropped")         /* an entry or line without usable content */                \
+    X(LOOSE_FORM, "loose-form")   /* bullet, bold, colon instead of '=' */                     \
+    X(ID_MISMATCH, "id-mismatch") /* heading and Node line name different ids */               \
+    X(OUT_OF_ORDER, "out-of-order")                                                            \
+    X(NO_REWARD, "no-reward")                                                                  \
+    X(UNKNOWN_PARENT, "unknown-parent") /* becomes root */                                     \
+    X(BAD_NUMBER, "bad-number")
+typedef enum {
+#define X(name, text) CN_READ_##name,
+    CN_READ_WARNING_MAP(X)
+#undef X
+} cn_read_warning_kind;
+const char *cn_read_warning_name(cn_read_warning_kind k);
+
+struct cn_read_warning {
+    cn_read_warning_kind kind;
+    int64_t line;      /* 1-based */
+    int64_t iteration; /* 0 = none */
+    const char *text;  /* borrowed from the history's arena */
+};
+
+typedef enum {
+    CN_READ_MEAN,
+    CN_READ_MIN,
+    CN_READ_MAX,
+    CN_READ_FIRST,
+    CN_READ_LAST
+} cn_read_multi;
+
+struct cn_read_opts {
+    const char *reward;   /* metric name */
+    bool lower_is_better; /* sign of the reward in the history */
+    int64_t n_iter_block; /* 0: from the block summaries, else one block */
+    cn_read_multi multi;
+};
+#define CN_READ_OPTS_INIT           \
+    {                               \
+        .reward = "connectivity_R2" \
+    }
+
+struct cn_read_log {
+    struct cn_history
+        history; /* iterations are committed; configs are "" (cn_read_configs fills them) */
+    struct cn_read_warning *warnings; /* borrowed from the history's arena */
+    int64_t n_warnings;
+};
+CN_MUST_CHECK cn_status cn_read_log(const char *name, const char *text, size_t n,
+                                    const struct cn_read_opts *o, struct cn_read_log *out,
+                                    struct cn_err *err);
+void cn_read_log_clear(struct cn_read_log *log);
+
+/* Fill the configs of a history that was read back: the run folder's iter_NNNNNN/config.yaml of the
+ * node's first iteration where it is there, else the parent's config (for roots: `base_config`)
+ * with the mutations spliced in. A config that cannot be had so is the parent's, with a warning. */
+CN_MUST_CHECK cn_status cn_read_configs(const char *run_dir, const char *base_config,
+                                        struct cn_read_log *log, struct cn_err *err);
+
+/* One line of a ucb_scores.txt, by field names and so in any order and version of the writer.
+ * False when the line is no score line. Absent numbers are NaN / 0. */
+struct cn_read_score {
+    int64_t node, parent, visits;
+    double score, reward;
+};
+bool cn_read_score_line(const char *line, struct cn_read_score *out);
+
+#endif
