@@ -1,0 +1,116 @@
+/* A protocol: a person's Markdown that says what is explored and how (docs/PROTOCOLS.md).
+ *
+ *     struct cn_protocol *p;
+ *     st = cn_protocol_read("protocols/fly_demo.md", &p, &err);
+ *     for (i = 0; i < p->n_params; i++) ... p->params[i].path, .lo, .hi ...
+ *     cn_protocol_dump(p, &buf);              // everything understood, and what is prose
+ *     cn_protocol_free(p);
+ *
+ * Understood: title, Goal, Training / Simulation parameters (YAML blocks with range comments,
+ * Markdown tables), Classification (reward metric and thresholds), the rule table between the
+ * markers, settings (a YAML block `explore:`). All else is prose and is listed. Text whose
+ * Markdown marks were lost in copying is read by its section titles, with a note. Parameter
+ * names are kept as written; whoever holds a describe table resolves old spellings and bare
+ * names.
+ *
+ * Errors are CN_EINPUT "file:line: key: value: what was expected". `extends:` is
+ * CN_EUNSUPPORTED for now.
+ */
+#ifndef CN_PROTOCOLS_PROTOCOL_H
+#define CN_PROTOCOLS_PROTOCOL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/hash.h"
+#include "base/status.h"
+#include "protocols/rules.h"
+
+typedef enum { CN_PROTOCOL_TRAINING, CN_PROTOCOL_SIMULATION } cn_protocol_class;
+/* As the values are written; a describe table's type wins. */
+typedef enum {
+    CN_PROTOCOL_FLOAT,
+    CN_PROTOCOL_INT,
+    CN_PROTOCOL_BOOL,
+    CN_PROTOCOL_STRING
+} cn_protocol_type;
+
+struct cn_protocol_param {
+    const char *path;      /* "training.lr_W" from a YAML block; the bare name from a table */
+    cn_protocol_class cls; /* by section */
+    cn_protocol_type type;
+    const char *default_text; /* unquoted; "" when none is given */
+    bool has_range;           /* lo..hi */
+    double lo, hi;
+    const char **choices; /* allowed values, unquoted, as written */
+    int32_t n_choices;    /* 0 = none; a parameter with neither is not explored (and noted) */
+    const char *meaning;  /* "" when none */
+    int line;
+};
+
+struct cn_protocol_setting { /* from a YAML block under `explore:` (old spelling `claude:`) */
+    const char *key, *value; /* value unquoted, as written */
+    int line;
+};
+
+struct cn_protocol_note {
+    int line; /* 0 = the whole file */
+    const char *text;
+};
+
+struct cn_protocol_section {
+    const char *heading;
+    int level; /* 1..6; 0 = a heading whose marks were lost */
+    int line;
+    bool understood; /* false: prose, kept for readers and prompts */
+};
+
+struct cn_protocol {
+    struct cn_arena arena;
+    const char *name; /* file name for messages */
+    const char *text; /* the whole protocol, unchanged */
+    size_t n;
+    char hash[CN_HASH_TEXT]; /* of the text */
+
+    const char *title;
+    const char *goal; /* text of the Goal section, trimmed */
+
+    bool has_thresholds;  /* a Classification section was found; otherwise the caller's defaults
+                             hold */
+    const char *reward;   /* metric named there; "" when none */
+    bool lower_is_better; /* "Converged: loss < 0.1" */
+    double converged, failed; /* on the metric */
+
+    struct cn_protocol_param *params;
+    int32_t n_params;
+    const struct cn_rule
+        *rules; /* never empty: the built-in table when the protocol has none */
+    int32_t n_rules;
+    bool rules_builtin;
+    size_t rules_start,
+        rules_end; /* bytes between the marker lines; both 0 when there are no markers */
+    struct cn_protocol_setting *settings;
+    int32_t n_settings;
+    struct cn_protocol_section *sections;
+    int32_t n_sections;
+    struct cn_protocol_note *notes; /* read, with a warning */
+    int32_t n_notes;
+};
+
+CN_MUST_CHECK cn_status cn_protocol_parse(const char *name, const char *text, size_t n,
+                                          struct cn_protocol **out, struct cn_err *err);
+CN_MUST_CHECK cn_status cn_protocol_read(const char *path, struct cn_protocol **out,
+                                         struct cn_err *err);
+void cn_protocol_free(struct cn_protocol *p); /* NULL is fine */
+
+/* For people: what was understood, row by row, then the prose sections and the notes. Ends in a
+ * newline. */
+void cn_protocol_dump(const struct cn_protocol *p, struct cn_buf *out);
+
+/* The setting's value or NULL. */
+const char *cn_protocol_setting(const struct cn_protocol *p, const char *key);
+
+#endif
