@@ -1,7 +1,7 @@
 /* Allocation with checked products, a live count, and a fault seam.
  *
- * Zero-size requests and overflow return NULL with CN_BUG for zero in debug thinking: ask for at least
- * one. Memory is zeroed. All of cairn allocates through here (outside libraries do not).
+ * A product that overflows returns NULL, like exhausted memory. A request for zero bytes is a bug of the
+ * caller (CN_BUG): ask for at least one. All of cairn allocates through here (outside libraries do not).
  */
 #ifndef CN_BASE_ALLOC_H
 #define CN_BASE_ALLOC_H

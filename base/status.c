@@ -96,7 +96,7 @@ cn_status cn_err_prefix(struct cn_err *err, const char *fmt, ...)
     va_list args;
 
     if (!err)
-        CN_BUG("cn_err_prefix wants a message to prefix, got NULL");
+        return CN_EIO;
     memcpy(old, err->text, sizeof old);
     va_start(args, fmt);
     format_into(err->text, fmt, args, old);

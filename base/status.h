@@ -60,7 +60,8 @@ cn_status cn_err_set(struct cn_err *err, cn_status status, const char *fmt, ...)
  * status; everything else is EIO. Returns the status chosen. */
 cn_status cn_err_errno(struct cn_err *err, const char *fmt, ...) CN_PRINTF(2, 3);
 
-/* Put "<words>: " before the message that is there (context on the way up). Returns err->status. */
+/* Put "<words>: " before the message that is there (context on the way up). Returns err->status; with
+ * NULL, where no status was kept, CN_EIO: who passes NULL through returns the status that they hold. */
 cn_status cn_err_prefix(struct cn_err *err, const char *fmt, ...) CN_PRINTF(2, 3);
 
 const char *cn_status_name(cn_status st); /* "EINPUT" */
