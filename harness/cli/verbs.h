@@ -1,0 +1,15 @@
+/* The verbs of the cairn command, one row each (harness/cli/cli.h). */
+#ifndef CN_CLI_VERBS_H
+#define CN_CLI_VERBS_H
+
+#include "harness/cli/cli.h"
+
+extern const struct cn_cli_verb cn_verb_demo, cn_verb_explore, cn_verb_resume; /* explore.c */
+extern const struct cn_cli_verb cn_verb_status, cn_verb_tree, cn_verb_log, cn_verb_stop,
+    cn_verb_say;
+extern const struct cn_cli_verb cn_verb_verify, cn_verb_rebuild;
+extern const struct cn_cli_verb cn_verb_train, cn_verb_generate, cn_verb_evaluate, cn_verb_plot,
+    cn_verb_describe; /* train.c */
+extern const struct cn_cli_verb cn_verb_import, cn_verb_doctor;
+
+#endif

@@ -1,0 +1,30 @@
+#!/bin/sh
+# The command as a person meets it: help, wrong verbs, wrong files. Needs $CAIRN_BIN.
+set -eu
+cairn=$CAIRN_BIN/cairn
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cd "$work"
+
+# expect CODE WORDS COMMAND...: the exit code, and words somewhere in what it prints
+expect() {
+    code=$1 words=$2
+    shift 2
+    rc=0
+    "$@" >out 2>&1 || rc=$?
+    [ "$rc" -eq "$code" ] || { echo "expected exit $code, got $rc: $*"; cat out; exit 1; }
+    grep -q -- "$words" out || { echo "expected '$words' from: $*"; cat out; exit 1; }
+}
+
+expect 2 "usage: cairn VERB" "$cairn"
+expect 0 "cairn resume" "$cairn" resume --help
+for verb in demo explore resume status tree log stop say verify rebuild train generate evaluate plot describe import doctor; do
+    expect 0 "^example:" "$cairn" "$verb" --help
+done
+expect 2 "did you mean 'explore'" "$cairn" explre
+expect 2 "did you mean --iterations" "$cairn" explore p.md --iteration 264
+expect 2 "no\(thing\)\? \|holds no runs\|there is no run" "$cairn" status nothing
+expect 2 "absent.md" "$cairn" explore absent.md --config absent.yaml
+expect 2 "no such config" "$cairn" train absent.yaml
+expect 2 "unknown kind 'zarr'" "$cairn" import zarr x --params y
+echo "the command line answers as the manual says"
