@@ -1,6 +1,8 @@
-/* A growable byte buffer with a ceiling. Always NUL-terminated after the content (not counted in len).
+/* A growable byte buffer with a ceiling. Always NUL-terminated after the content (not counted
+ * in len).
  *
- * Errors stick: after a failed append every further append is a no-op and cn_buf_status() tells what
+ * Errors stick: after a failed append every further append is a no-op and cn_buf_status() tells
+ * what
  * happened, so a long text can be built without checking each line and checked once at the end.
  *
  *     struct cn_buf b;

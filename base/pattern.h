@@ -1,6 +1,7 @@
 /* Regular expressions with match limits. The only home of PCRE2.
  *
- * Patterns are ours (compiled in); subjects are anybody's. A match that needs more than the limits returns
+ * Patterns are ours (compiled in); subjects are anybody's. A match that needs more than the
+ * limits returns
  * "no match" after setting cn_pattern_limited(). UTF mode, no JIT.
  *
  *     static struct cn_pattern *p;     // compiled once
@@ -22,10 +23,13 @@ struct cn_span {
 };
 enum { CN_PATTERN_PLAIN = 0, CN_PATTERN_CASELESS = 1, CN_PATTERN_MULTILINE = 2 };
 
-CN_MUST_CHECK cn_status cn_pattern_new(const char *regex, int flags, struct cn_pattern **out, struct cn_err *err);
+CN_MUST_CHECK cn_status cn_pattern_new(const char *regex, int flags, struct cn_pattern **out,
+                                       struct cn_err *err);
 void cn_pattern_free(struct cn_pattern *p);
-/* Number of groups set (whole match counts as 1), 0 when there is no match at or after `from`. */
-int cn_pattern_match(const struct cn_pattern *p, const char *s, size_t n, size_t from, struct cn_span *m, int m_n);
+/* Number of groups set (whole match counts as 1), 0 when there is no match at or after `from`.
+ * */
+int cn_pattern_match(const struct cn_pattern *p, const char *s, size_t n, size_t from,
+                     struct cn_span *m, int m_n);
 bool cn_pattern_limited(const struct cn_pattern *p); /* the last match gave up on its limits */
 
 #endif

@@ -1,8 +1,11 @@
 /* A thread pool for fixed work lists: spin briefly, then sleep.
  *
- * cn_pool_run calls fn(ctx, chunk) once for every chunk in [0, n_chunks). Which thread runs a chunk is not
- * defined; results must not depend on it (write to chunk-owned memory, reduce afterwards in chunk order):
- * same seed, same bits for any number of threads. A pool of 1 thread runs everything in the caller.
+ * cn_pool_run calls fn(ctx, chunk) once for every chunk in [0, n_chunks). Which thread runs a
+ * chunk is not
+ * defined; results must not depend on it (write to chunk-owned memory, reduce afterwards in
+ * chunk order):
+ * same seed, same bits for any number of threads. A pool of 1 thread runs everything in the
+ * caller.
  */
 #ifndef CN_BASE_POOL_H
 #define CN_BASE_POOL_H
@@ -14,7 +17,8 @@
 struct cn_pool;
 typedef void cn_pool_fn(void *ctx, int64_t chunk);
 
-/* n_threads counts the caller; 0 = the processors this process may use. NULL when out of memory. */
+/* n_threads counts the caller; 0 = the processors this process may use. NULL when out of
+ * memory. */
 struct cn_pool *cn_pool_new(int n_threads);
 void cn_pool_free(struct cn_pool *p);
 int cn_pool_threads(const struct cn_pool *p);
