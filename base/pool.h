@@ -22,6 +22,7 @@ typedef void cn_pool_fn(void *ctx, int64_t chunk);
 struct cn_pool *cn_pool_new(int n_threads);
 void cn_pool_free(struct cn_pool *p);
 int cn_pool_threads(const struct cn_pool *p);
+/* One run at a time, and never from inside fn (CN_BUG). Returns when all chunks are done. */
 void cn_pool_run(struct cn_pool *p, cn_pool_fn *fn, void *ctx, int64_t n_chunks);
 int cn_pool_available_processors(void); /* from the affinity mask */
 
