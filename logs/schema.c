@@ -1,0 +1,121 @@
+/* The tables of run.db, as numbered migrations. logs/FORMAT.md tells what they mean. A migration that
+ * was released never changes; a new need is a new entry at the end. */
+#include "logs/schema.h"
+
+#include <stddef.h>
+
+#include "base/banned.h"
+
+static const char v1[] =
+    "CREATE TABLE run ("
+    " one INTEGER PRIMARY KEY CHECK (one = 1), name TEXT NOT NULL, study TEXT NOT NULL,"
+    " created TEXT NOT NULL, reward TEXT NOT NULL, lower_is_better INTEGER NOT NULL,"
+    " converged REAL, failed REAL, n_iter_block INTEGER NOT NULL, n_parallel INTEGER NOT NULL,"
+    " proposer TEXT NOT NULL, score_kind TEXT NOT NULL, ucb_c REAL, c_scale TEXT NOT NULL,"
+    " log_keys TEXT NOT NULL) STRICT;"
+
+    "CREATE TABLE lease ("
+    " one INTEGER PRIMARY KEY CHECK (one = 1), holder TEXT NOT NULL, fence INTEGER NOT NULL,"
+    " heartbeat_ms INTEGER NOT NULL, ttl_ms INTEGER NOT NULL) STRICT;"
+    "INSERT INTO lease VALUES (1, '', 0, 0, 0);"
+
+    "CREATE TABLE block ("
+    " number INTEGER PRIMARY KEY, first INTEGER NOT NULL, last INTEGER NOT NULL,"
+    " closed INTEGER NOT NULL DEFAULT 0, edit_note TEXT NOT NULL DEFAULT '') STRICT;"
+    "CREATE TABLE block_regime ("
+    " block INTEGER NOT NULL REFERENCES block, seq INTEGER NOT NULL, path TEXT NOT NULL,"
+    " value TEXT NOT NULL, PRIMARY KEY (block, seq)) STRICT, WITHOUT ROWID;"
+
+    "CREATE TABLE node ("
+    " id INTEGER PRIMARY KEY, parent INTEGER REFERENCES node, block INTEGER REFERENCES block,"
+    " config TEXT NOT NULL, config_hash TEXT NOT NULL, strategy TEXT NOT NULL,"
+    " proposer TEXT NOT NULL, CHECK (parent IS NULL OR parent < id)) STRICT;"
+    "CREATE TABLE mutation ("
+    " node INTEGER NOT NULL REFERENCES node, seq INTEGER NOT NULL, path TEXT NOT NULL,"
+    " old_text TEXT NOT NULL, new_text TEXT NOT NULL,"
+    " PRIMARY KEY (node, seq)) STRICT, WITHOUT ROWID;"
+
+    "CREATE TABLE iteration ("
+    " id INTEGER PRIMARY KEY, node INTEGER NOT NULL REFERENCES node,"
+    " block INTEGER REFERENCES block, slot INTEGER NOT NULL, replicate INTEGER NOT NULL,"
+    " confirmation INTEGER NOT NULL, state TEXT NOT NULL DEFAULT 'planned' CHECK (state IN"
+    " ('planned', 'submitted', 'running', 'measured', 'analysed', 'committed')),"
+    " attempt INTEGER NOT NULL DEFAULT 0, sim_seed INTEGER NOT NULL, train_seed INTEGER NOT "
+    "NULL,"
+    " seed_mode TEXT NOT NULL, strategy TEXT NOT NULL, parent_rule TEXT NOT NULL,"
+    " scored_value REAL, hypothesis TEXT NOT NULL, outcome TEXT NOT NULL DEFAULT '',"
+    " class TEXT NOT NULL DEFAULT '', reward REAL, message TEXT NOT NULL DEFAULT '',"
+    " trajectory TEXT NOT NULL DEFAULT '', observation TEXT NOT NULL DEFAULT '',"
+    " activity TEXT NOT NULL DEFAULT '', embedding TEXT NOT NULL DEFAULT '',"
+    " dir TEXT NOT NULL DEFAULT '', planned_ms INTEGER NOT NULL DEFAULT 0,"
+    " submitted_ms INTEGER NOT NULL DEFAULT 0, finished_ms INTEGER NOT NULL DEFAULT 0,"
+    " CHECK ((outcome = 'ok') = (reward IS NOT NULL)),"
+    " CHECK ((outcome <> '') = (state IN ('measured', 'analysed', 'committed')))) STRICT;"
+    "CREATE INDEX iteration_block ON iteration (block);"
+    "CREATE TABLE attempt ("
+    " iteration INTEGER NOT NULL REFERENCES iteration, attempt INTEGER NOT NULL,"
+    " token TEXT NOT NULL UNIQUE, job TEXT NOT NULL DEFAULT '', outcome TEXT NOT NULL DEFAULT "
+    "'',"
+    " reason TEXT NOT NULL DEFAULT '', submitted_ms INTEGER NOT NULL,"
+    " running_ms INTEGER NOT NULL DEFAULT 0, finished_ms INTEGER NOT NULL DEFAULT 0,"
+    " PRIMARY KEY (iteration, attempt)) STRICT, WITHOUT ROWID;"
+    "CREATE TABLE metric ("
+    " iteration INTEGER NOT NULL REFERENCES iteration, seq INTEGER NOT NULL,"
+    " name TEXT NOT NULL, value REAL, PRIMARY KEY (iteration, seq)) STRICT, WITHOUT ROWID;"
+
+    "CREATE TABLE step ("
+    " what TEXT NOT NULL, id INTEGER NOT NULL, attempt INTEGER NOT NULL, digest TEXT NOT NULL,"
+    " at_ms INTEGER NOT NULL, PRIMARY KEY (what, id, attempt)) STRICT, WITHOUT ROWID;"
+
+    "CREATE TABLE message ("
+    " id INTEGER PRIMARY KEY AUTOINCREMENT, key TEXT UNIQUE, text TEXT NOT NULL,"
+    " sent_ms INTEGER NOT NULL, acked_ms INTEGER NOT NULL DEFAULT 0,"
+    " acked_iteration INTEGER NOT NULL DEFAULT 0) STRICT;"
+    "CREATE TABLE event ("
+    " id INTEGER PRIMARY KEY AUTOINCREMENT, at_ms INTEGER NOT NULL, iteration INTEGER NOT NULL,"
+    " kind TEXT NOT NULL, text TEXT NOT NULL) STRICT;"
+    "CREATE TABLE text ("
+    " id INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, version INTEGER NOT NULL,"
+    " author TEXT NOT NULL, reason TEXT NOT NULL, hash TEXT NOT NULL, words TEXT NOT NULL,"
+    " at_ms INTEGER NOT NULL, UNIQUE (kind, version)) STRICT;"
+    "CREATE TABLE projection (name TEXT PRIMARY KEY, hash TEXT NOT NULL) STRICT, WITHOUT ROWID;"
+    "CREATE TABLE fact (key TEXT PRIMARY KEY, text TEXT NOT NULL) STRICT, WITHOUT ROWID;";
+
+static const char *const migrations[] = {v1};
+
+int cn_schema_version(void)
+{
+    return (int)(sizeof(migrations) / sizeof(migrations[0]));
+}
+
+const char *cn_schema_migration(int to_version)
+{
+    return to_version >= 1 && to_version <= cn_schema_version() ? migrations[to_version - 1]
+                                                                : NULL;
+}
+
+/* Each query returns the ids that break the rule beside it. */
+static const struct cn_schema_rule rules[] = {
+    {"SELECT id FROM node WHERE NOT EXISTS (SELECT 1 FROM iteration i WHERE i.id = node.id AND"
+     " i.node = node.id)",
+     "node %lld was not trained first by the iteration of its id"},
+    {"SELECT id FROM iteration WHERE node > id", "iteration %lld trains a later node"},
+    {"SELECT id FROM iteration WHERE state IN ('submitted', 'running') AND NOT EXISTS (SELECT 1"
+     " FROM attempt a WHERE a.iteration = id AND a.attempt = iteration.attempt)",
+     "iteration %lld is under way without an attempt"},
+    {"SELECT i.id FROM iteration i JOIN block b ON b.number = i.block WHERE b.closed AND"
+     " i.state <> 'committed'",
+     "iteration %lld is not committed but its block is closed"},
+    {"SELECT i.id FROM iteration i JOIN block b ON b.number = i.block WHERE NOT i.confirmation"
+     " AND (i.id < b.first OR i.id > b.last)",
+     "iteration %lld lies outside its block"},
+    {"SELECT number FROM block WHERE NOT closed AND number < (SELECT max(number) FROM block)",
+     "block %lld is open but not the last"},
+    {"SELECT 1 WHERE (SELECT count(*) FROM run) <> 1", "the run's settings are missing (%lld)"},
+    {NULL, NULL},
+};
+
+const struct cn_schema_rule *cn_schema_rules(void)
+{
+    return rules;
+}
