@@ -31,6 +31,8 @@ struct cn_fly_data {
     int smoothing_window;
     struct cn_map map[5]; /* voltage, stimulus, noise of train; voltage, stimulus of test */
     char key[65];         /* hash of the settings, the folder's name in the cache */
+    char *use_path; /* marks the set as in use, so that nobody evicts it; owned, NULL without */
+    int use_fd;     /* the lock on it; means nothing while use_path is NULL */
 };
 
 #endif

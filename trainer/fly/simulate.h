@@ -54,7 +54,8 @@ struct cn_fly_dynamics {
 void cn_fly_dynamics_dvdt(const struct cn_fly_dynamics *d, const double *v,
                           const double *stimulus, double *out_y);
 /* The starting state: 100 Euler steps from V_rest with input .5 on every photoreceptor and
- * max(tau, dt) for tau (2.1). Needs a scratch array of n. */
+ * max(tau, dt) for tau (2.1), without the variant's terms: every variant starts where the plain
+ * network rests. Needs a scratch array of n. */
 void cn_fly_dynamics_steady(const struct cn_fly_dynamics *d, double *out_v, double *scratch);
 /* Gains |1 + .5 N(0,1)| and tanh coefficients U(-.5,.5) per type for the variants, from a seed.
  */
