@@ -1,35 +1,32 @@
-/* One-key mutations of a parent's values: what the embedded proposer tries next. Deterministic:
- * candidate k is a pure function of (space, parent, history, seed, iteration, k). Full TPE will
- * rank the same candidates (a later file, ucb/tpe.h, fed by cn_mutate_draw).
+/* One-key mutations of a parent's values: what the embedded proposer tries next. Deterministic: candidate k is a
+ * pure function of (space, parent, history, kind, seed, iteration, k). A model-based ranking (TPE) will order the
+ * same candidates; it belongs in a file of its own that calls cn_mutate_draw.
  *
- *     struct cn_mutate_query q = {.space = &space, .parent = values, .effects = effects,
- * .n_effects = n, .kind = CN_MUTATE_EXPLOIT, .seed = run_seed, .iteration = id}; struct
- * cn_mutate_change ch; st = cn_mutate_propose(&q, already_tried, ctx, &ch, &err);  //
- * CN_ENOTFOUND: nothing new is left
+ *     struct cn_mutate_query q = {.space = &space, .parent = values, .effects = effects, .n_effects = n,
+ *                                 .kind = CN_MUTATE_EXPLOIT, .seed = run_seed, .iteration = id};
+ *     struct cn_mutate_change ch;
+ *     st = cn_mutate_propose(&q, already_tried, ctx, &ch, &err);  // CN_ENOTFOUND: nothing new is left
  *
- * Policy of EXPLOIT. The history is a list of effects: one-key mutations tried earlier (this
- * block first of all, older blocks as well), each with the change of reward against its parent.
- * Each (parameter, direction) is an arm. Arms are ordered so:
- *   1. the arm of the newest effect, when that effect helped: move further;
- *   2. parameters of unknown effect, least tried first (ties in keyed order), in a keyed random
- * direction;
- *   3. arms that helped the last time they were tried, largest gain first;
- *   4. the untried opposite of an arm that hurt;
- *   5. the rest, the smallest loss first.
- * To keep parameters alternating, an arm of group 3 that was the last two effects in a row goes
- * behind the rest of its group, and group 2 and 3 take turns by the parity of the iteration
- * once anything is known. Step on a log scale: a factor drawn in [2, 3]; on a linear scale: 15
- * to 25 per cent of the range; ints: the same, at least 1; ordered choices: the neighbour;
- * unordered choices and bools: another value, keyed. The step halves (on the scale) for every
- * time this arm hurt or failed since it last helped, down to 1/8. Values are clamped to the
- * protocol's range; a candidate equal to the parent is skipped. After all arms the list begins
- * again with half, then double steps, then with keyed uniform draws, so a finite space is
- * walked whole and a continuous one never ends before CN_MUTATE_DRAWS.
+ * EXPLOIT. The history is a list of effects: one-key mutations tried earlier, older blocks first, each with the
+ * change of reward against its parent. A (parameter, direction) is an arm; a bool or an unordered choice has one arm. The arms
+ * are tried in this order:
+ *   A  the newest effect helped: its arm, further in the same direction (but never the same arm a third time in a row)
+ *   B  parameters without any effect yet, in keyed order and keyed direction
+ *   C  arms that helped when last tried, largest gain first (an arm tried twice in a row goes to the end)
+ *   D  the untried opposite of an arm that hurt
+ *   E  the rest: untried directions first, then the smallest loss first, failed ones last
+ * On odd iterations C stands before B, so that gains are followed up and parameters still alternate.
+ * Steps: log scale, a factor drawn in [2, 3]; linear, 15 to 25 per cent of the range; ints, the same but at least 1;
+ * ordered choices, the neighbour; others, another value. An arm that hurt or failed steps half as far each time (on its
+ * scale) until it helps again, down to 1/8. From 0 on a log scale: up goes to the middle half of the range; below the
+ * smallest positive value a step down goes to 0.
+ * Values stay in the protocol's range. After all arms the list starts again with half steps, then double steps,
+ * then keyed draws over the whole range; choices move one place farther each round, so choices and bools are walked whole.
  *
- * EXPLORE: least-tried parameters first, the new value drawn uniformly over the range (on its
- * scale). PROBE (failure-probe): least-probed parameters first, keyed direction, a factor of 10
- * (log), a whole range width (linear, int: the larger of that and a factor of 10), the farthest
- * choice; up to the hard range.
+ * EXPLORE: the least-tried parameter first (keyed ties), a value drawn over its range on its scale.
+ * PROBE (failure-probe): the least-probed parameter first, keyed direction: a factor of 10 on a log scale; one whole
+ * range width on a linear one; the farthest choice. Up to the hard range. Then the other direction and the next parameter, then
+ * farther.
  */
 #ifndef CN_UCB_MUTATE_H
 #define CN_UCB_MUTATE_H
@@ -47,18 +44,17 @@ typedef enum { CN_MUTATE_EXPLOIT, CN_MUTATE_EXPLORE, CN_MUTATE_PROBE } cn_mutate
 struct cn_effect {
     int32_t param;   /* index into the space */
     double from, to; /* parent's value, child's value */
-    double gain;     /* child's reward - parent's; NaN: failed or not known yet (in flight) */
-    bool failed;     /* diverged, oom, timeout, crashed */
-    bool in_flight;  /* planned, no result yet: the arm counts as tried */
-    bool
-        probe; /* came from a failure-probe: counts for PROBE's turn, not as an arm that hurt */
+    double
+        gain; /* child's reward - parent's; read only when neither failed nor in flight; NaN = unknown */
+    bool failed;    /* diverged, oom, timeout, crashed */
+    bool in_flight; /* planned, no result yet: the arm counts as tried */
+    bool probe;     /* came from a failure-probe: counts for PROBE's turns only */
 };
 
 struct cn_mutate_query {
     const struct cn_space *space;
-    const double *parent; /* double[space->n]; NaN: the parent has no such value, the parameter
-                             is skipped */
-    const struct cn_effect *effects; /* oldest first */
+    const double *parent; /* double[space->n]; NaN: the parent has no such value, skipped */
+    const struct cn_effect *effects; /* oldest first; borrowed */
     int64_t n_effects;
     cn_mutate_kind kind;
     uint64_t seed;
@@ -68,20 +64,18 @@ struct cn_mutate_query {
 struct cn_mutate_change {
     int32_t param;
     double from, to;
-    int direction; /* +1 up, -1 down, 0 = another choice */
-    const char
-        *why; /* static words for the log: "helped before: further", "effect unknown", ... */
+    int direction;   /* +1 up, -1 down, 0 another choice */
+    const char *why; /* static words for the log */
 };
 
-/* Candidate k (k < CN_MUTATE_DRAWS); false: this place of the list is a no-op (clamped to the
- * parent's value). */
+/* Candidate k; false: this place of the list is a no-op (clamped to the parent's value, no such direction). The space must have
+ * passed cn_space_check. */
 bool cn_mutate_draw(const struct cn_mutate_query *q, uint64_t k, struct cn_mutate_change *out);
 
 /* true when this point was tried before (the caller hashes the config it would give). */
 typedef bool cn_mutate_tried_fn(void *ctx, const struct cn_mutate_change *change);
 
-/* The first candidate that is not a no-op and not tried (tried may be NULL). CN_ENOTFOUND when
- * CN_MUTATE_DRAWS candidates gave nothing new, with the number of parameters in the message.
+/* The first of CN_MUTATE_DRAWS candidates that is not a no-op and not tried (`tried` may be NULL). CN_ENOTFOUND when none is;
  * CN_EINPUT from cn_space_check. */
 CN_MUST_CHECK cn_status cn_mutate_propose(const struct cn_mutate_query *q,
                                           cn_mutate_tried_fn *tried, void *ctx,

@@ -16,7 +16,7 @@
 
 #include "base/status.h"
 
-enum { CN_SOBOL_DIMS = 21 };
+enum { CN_SOBOL_DIMS = 37 };
 
 /* index < 2^32 and 1 <= dims <= CN_SOBOL_DIMS, otherwise CN_EINPUT. */
 CN_MUST_CHECK cn_status cn_sobol_point(uint64_t seed, uint64_t index, int32_t dims, double *out,

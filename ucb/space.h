@@ -27,12 +27,14 @@ struct cn_param {
     bool ordered;      /* choice: neighbours mean something */
 };
 
+enum { CN_SPACE_PARAMS = 256 };
+
 struct cn_space {
     const struct cn_param *params;
     int32_t n;
 };
 
-/* CN_EINPUT naming the parameter: lo > hi, not finite, log with a negative bound, an int range
+/* CN_EINPUT naming the parameter (CN_ECAP beyond CN_SPACE_PARAMS): lo > hi, not finite, log with a negative bound, an int range
  * without an integer, an empty choice, a hard range that does not contain the range. */
 CN_MUST_CHECK cn_status cn_space_check(const struct cn_space *s, struct cn_err *err);
 

@@ -1,0 +1,7 @@
+cn_test(test_ucb_tree DEPS ucb base)
+cn_test(test_ucb_score DEPS ucb base)
+cn_test(test_ucb_select DEPS ucb base)
+cn_test(test_ucb_block DEPS ucb base)
+cn_test(test_ucb_space DEPS ucb base)
+cn_test(test_ucb_sobol DEPS ucb base)
+cn_test(test_ucb_mutate DEPS ucb base)
