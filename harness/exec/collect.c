@@ -191,25 +191,25 @@ static cn_verdict judge(const char *dir, const struct cn_job_result *r,
 }
 
 /* "killed by signal 11 (Segmentation fault)", "exit code 1", "stopped at its deadline of 60 s" */
-static void how_it_ended(const struct cn_job_exit *x, char *out, size_t room)
+static void how_it_ended(const struct cn_job_exit *x, struct cn_buf *out)
 {
     if (x->ended == CN_JOB_START_FAILED)
-        (void)snprintf(out, room, "could not start: %s", x->message);
+        cn_buf_printf(out, "could not start: %s", x->message);
     else if (x->ended == CN_JOB_DEADLINE)
-        (void)snprintf(out, room, "stopped at its deadline");
+        cn_buf_adds(out, "stopped at its deadline");
     else if (x->ended == CN_JOB_CANCELLED)
-        (void)snprintf(out, room, "cancelled");
+        cn_buf_adds(out, "cancelled");
     else if (x->ended == CN_JOB_SIGNALED)
-        (void)snprintf(out, room, "killed by signal %d (%s)", x->signal, strsignal(x->signal));
+        cn_buf_printf(out, "killed by signal %d (%s)", x->signal, strsignal(x->signal));
     else
-        (void)snprintf(out, room, "exit code %d", x->code);
+        cn_buf_printf(out, "exit code %d", x->code);
 }
 
 /* One line for people: how it ended, the trainer's own message, what is wrong with result.json, the last words. */
 static void put_message(struct cn_job_result *r, const struct cn_err *why_no_result,
                         const struct cn_buf *tail)
 {
-    char how[CN_ERR_TEXT], words[LINE_BYTES];
+    char words[LINE_BYTES];
     const char *said =
         r->result ? cn_json_string(cn_json_get(cn_json_root(r->result), "message")) : NULL;
     struct cn_buf b;
@@ -217,8 +217,7 @@ static void put_message(struct cn_job_result *r, const struct cn_err *why_no_res
     if (r->verdict == CN_VERDICT_OK)
         return;
     cn_buf_init(&b, (size_t)4 * CN_ERR_TEXT);
-    how_it_ended(&r->exit, how, sizeof how);
-    cn_buf_adds(&b, how);
+    how_it_ended(&r->exit, &b);
     if (said && said[0])
         cn_buf_printf(&b, "; %s", said);
     else if (!r->result && r->exit.ended == CN_JOB_EXITED && r->exit.code == 0)
