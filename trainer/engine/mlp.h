@@ -76,6 +76,16 @@ struct cn_mlp *cn_mlp_new(const struct cn_mlp_shape *s, struct cn_err *err);
 void cn_mlp_free(struct cn_mlp *net);
 struct cn_mlp_tile *cn_mlp_tile_new(const struct cn_mlp *net); /* NULL: no memory */
 void cn_mlp_tile_free(struct cn_mlp_tile *t);
+
+/* As many tiles as threads may want at once: a chunk takes one and gives it back, so that tiles stay in the cache of
+ * the thread that used them last. What a tile held before never shows in results. */
+struct cn_mlp_tiles;
+struct cn_mlp_tiles *cn_mlp_tiles_new(const struct cn_mlp *net,
+                                      int count); /* NULL: no memory */
+void cn_mlp_tiles_free(struct cn_mlp_tiles *ts);
+struct cn_mlp_tile *cn_mlp_tiles_take(struct cn_mlp_tiles *ts);
+void cn_mlp_tiles_give(struct cn_mlp_tiles *ts, const struct cn_mlp_tile *t);
+
 struct cn_mlp_grad *cn_mlp_grad_new(const struct cn_mlp *net);
 void cn_mlp_grad_free(struct cn_mlp_grad *g);
 
@@ -88,6 +98,8 @@ void cn_mlp_backward(const struct cn_mlp *net, struct cn_mlp_tile *t, int32_t n_
 void cn_mlp_input_grad(const struct cn_mlp *net, struct cn_mlp_tile *t, int32_t n_rows,
                        uint32_t inputs);
 void cn_mlp_grad_zero(const struct cn_mlp *net, struct cn_mlp_grad *g);
+/* g[0] += g[1] + ... + g[count-1], in that order. */
+void cn_mlp_grad_sum(const struct cn_mlp *net, struct cn_mlp_grad *const g[], int32_t count);
 void cn_mlp_grad_add(const struct cn_mlp *net, const struct cn_mlp_grad *g, float scale,
                      float *dparams);
 
