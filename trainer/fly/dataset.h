@@ -1,33 +1,36 @@
 /* Data sets: simulated once, kept in a cache folder, memory-mapped by every training that asks
  * for the same.
  *
- * Key: SHA-256 of the canonical text of everything that shapes the numbers (format version,
- * connectome identity, extent, frames, dt, noise levels, smoothing, variant, stimulus, seeds).
- * Folder:
+ * Key: SHA-256 of the canonical text of all that shapes the numbers (format version, connectome
+ * identity, extent, frames, dt, noise levels, variant, stimulus, seeds). In the cache:
  *
- *     <cache>/<key>.lock                  held while the set is made, opened or removed
- *     <cache>/<key>/voltage_train.f32     (frames, n) little-endian float32
- *                   stimulus_train.f32    (frames, n_columns)
- *                   noise_train.f32       (frames, n), only with measurement noise
- *                   voltage_test.f32  stimulus_test.f32
- *                   moments.f32           mu (n), sigma (n) of the train voltage
- *                   header.json           sizes and scalars, written last: a folder without it
- * does not count
+ *     <key>.lock                  held while the set is made, opened or removed
+ *     <key>.use.<pid>.<n>         locked by a process that has the set open
+ *     <key>/voltage_train.f32     (frames, n) little-endian float32
+ *           stimulus_train.f32    (frames, n_columns)
+ *           noise_train.f32       (frames, n), only with measurement noise
+ *           voltage_test.f32      stimulus_test.f32
+ *           moments.f32           mu (n), then sigma (n), of the train voltage
+ *           connectome/           the network (connectome.h)
+ *           header.json           sizes and scalars, last: without it the folder does not count
  *
  * The test split has its own stimulus, starts at the steady state, and carries no noise of
  * either kind. Opening makes the set when it is absent; a second process waits for the lock and
  * then opens the finished set. A damaged set is reported through `say` and made again. Over the
- * byte budget the least recently used sets go (their maps stay valid for whoever has them
- * open).
+ * byte budget the least recently opened sets go, never one that is open.
  *
  *     struct cn_fly_dataset_opts o = CN_FLY_DATASET_OPTS_INIT;
- *     o.cache_dir = "runs/data";  o.pool = pool;
+ *     o.cache_dir = "runs/data";
+ *     o.pool = pool;
  *     struct cn_fly_data data;
  *     st = cn_fly_dataset_open(&cfg.sim, &o, &data, &err);
  *     struct cn_fly_target *tgt;
- *     st = cn_fly_target_new(&data, 4, pool, &tgt, &err);              // once
- *     cn_fly_target_batch(tgt, CN_FLY_TRAIN, frames, 4, y);            // every step; y (4, n);
- * allocates nothing cn_fly_target_free(tgt); cn_fly_data_clear(&data);
+ *     st = cn_fly_target_new(&data, 4, pool, &tgt, &err);      // once
+ *
+ *     cn_fly_target_batch(tgt, CN_FLY_TRAIN, frames, 4, y);    // every step: y (4, n)
+ *
+ *     cn_fly_target_free(tgt);
+ *     cn_fly_data_clear(&data);
  */
 #ifndef CN_FLY_DATASET_H
 #define CN_FLY_DATASET_H
