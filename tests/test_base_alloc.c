@@ -74,6 +74,29 @@ Test(base_alloc, aligned_blocks_are_aligned_zeroed_and_freed_by_the_same_call)
     cr_assert_eq(cn_alloc_live(), live);
 }
 
+Test(base_alloc, reused_memory_is_zeroed_again)
+{
+    size_t n;
+
+    for (n = 64; n <= 1 << 16; n *= 2) {
+        unsigned char *p[8];
+        size_t i;
+        int round, k;
+
+        for (round = 0; round < 3; round++) {
+            for (k = 0; k < 8; k++) {
+                p[k] = cn_alloc_aligned(n, 1);
+                cr_assert_not_null(p[k]);
+                for (i = 0; i < n; i++)
+                    cr_assert(p[k][i] == 0);
+                memset(p[k], 255, n);
+            }
+            for (k = 0; k < 8; k++)
+                cn_free(p[k]);
+        }
+    }
+}
+
 Test(base_alloc, the_nth_call_fails_once)
 {
     void *a, *b;

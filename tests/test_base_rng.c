@@ -117,7 +117,7 @@ Test(base_rng, uniform_and_normal_have_their_moments)
 
 Test(base_rng, below_is_even_and_in_range)
 {
-    int count[7] = {0}, i;
+    int count[7] = {0}, low, i;
     struct cn_rng r;
 
     cn_rng_init(&r, 3, 0);
@@ -125,6 +125,10 @@ Test(base_rng, below_is_even_and_in_range)
         count[cn_rng_below(&r, 7)]++;
     for (i = 0; i < 7; i++)
         cr_assert_lt(abs(count[i] - 10000), 500, "%d of value %d", count[i], i);
+    for (i = 0, low = 0; i < 30000;
+         i++) /* without rejection a half would fall there, not a third */
+        low += cn_rng_below(&r, (uint64_t)3 << 62) < (uint64_t)1 << 62;
+    cr_assert_lt(abs(low - 10000), 500, "%d", low);
     cr_assert_eq(cn_rng_below(&r, 1), 0);
     for (i = 0; i < 100; i++)
         cr_assert_lt(cn_rng_below(&r, ((uint64_t)1 << 63) + 1), ((uint64_t)1 << 63) + 1);
@@ -275,4 +279,6 @@ Test(base_mt19937, a_range_of_one_draws_nothing)
     for (i = 0; i < 2000; i++)
         cr_assert_eq(cn_mt19937_u32(&a), cn_mt19937_u32(&b));
     cr_assert_leq(cn_mt19937_below(&a, UINT32_MAX), UINT32_MAX - 1);
+    for (i = 0; i < 10000; i++)
+        cr_assert_lt(cn_mt19937_below(&a, 5), 5);
 }

@@ -91,6 +91,7 @@ Test(base_status, message_that_just_fits_is_whole)
     cr_assert_str_eq(err.text, text);
     cn_err_set(&err, CN_EINPUT, "%sa", text);
     cr_assert(cn_text_ends(err.text, "a..."));
+    cr_assert_eq(strlen(err.text), CN_ERR_TEXT - 1, "the room is used to the last byte");
 }
 
 Test(base_status, every_status_has_name_text_and_exit_code)

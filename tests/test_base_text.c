@@ -181,6 +181,8 @@ Test(base_text, nearest_name_is_found)
                                         "seed", "n_epochs"};
 
     cr_assert_eq(cn_text_nearest("learnign_rate", names, 5), 1, "a swap counts one");
+    cr_assert_eq(cn_text_nearest("ba21cd", (const char *const[]){"ab12cd"}, 1), 0,
+                 "two swaps are two edits");
     cr_assert_eq(cn_text_nearest("batchsize", names, 5), 2);
     cr_assert_eq(cn_text_nearest("sede", names, 5), 3);
     cr_assert_eq(cn_text_nearest("n_epoch", names, 5), 4);

@@ -1,8 +1,6 @@
 /* A plain main for the fuzz targets: feeds each file of the corpus folders (or single files) named on the
  * command line to LLVMFuzzerTestOneInput, whole and, up to 4 KiB, every byte-prefix. The count is printed; an
  * empty corpus is a failure, so that a target cannot pass without input. */
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -11,10 +9,9 @@
 #include "base/buf.h"
 #include "base/caps.h"
 #include "base/file.h"
+#include "tests/support/fuzz.h"
 
 enum { PREFIX_MAX = 4096 };
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 struct tally {
     int64_t files, inputs;
