@@ -1,7 +1,7 @@
 # json yaml pattern proc plot progress
 foreach(file json yaml pattern proc plot progress)
     if(EXISTS ${CMAKE_CURRENT_LIST_DIR}/test_base_${file}.c)
-        cn_test(test_base_${file} DEPS base)
+        cn_test(test_base_${file} DEPS base test_support)
     endif()
 endforeach()
 foreach(reader json yaml)
