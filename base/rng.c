@@ -238,8 +238,17 @@ __attribute__((target("avx2"))) static void batch_avx2(uint64_t seed, uint64_t s
     batch_body(seed, stream, index, out);
 }
 
+__attribute__((target("avx512f,avx512dq,avx512vl,avx512bw"))) static void
+batch_avx512(uint64_t seed, uint64_t stream, uint64_t index, float out[PER_BATCH])
+{
+    batch_body(seed, stream, index, out);
+}
+
 static batch_fn *choose_batch(void)
 {
+    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
+        __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512bw"))
+        return batch_avx512;
     return __builtin_cpu_supports("avx2") ? batch_avx2 : batch_plain;
 }
 #else
