@@ -7,6 +7,7 @@
 #include "base/buf.h"
 #include "base/caps.h"
 #include "base/text.h"
+#include "trainer/run/import.h"
 #include "trainer/run/verbs.h"
 
 enum { MAX_OVERRIDES = 256 };
@@ -24,6 +25,8 @@ static const char usage[] =
     "figures again\n"
     "  cairn-train describe STUDY                                               parameters, "
     "metrics, figures as JSON\n"
+    "  cairn-train import flyvis FILE --params FILE --out DIR                   the published "
+    "connectome, for configs\n"
     "\n"
     "Examples:\n"
     "  cairn-train run --config configs/fly/demo.yaml --out runs/demo\n"
@@ -144,7 +147,8 @@ static int run_verb(cn_trainer_verb verb, int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-    static const char *const verbs[] = {"generate", "run", "evaluate", "plot", "describe"};
+    static const char *const verbs[] = {"generate", "run",      "evaluate",
+                                        "plot",     "describe", "import"};
     int near;
 
     if (argc < 2 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0) {
@@ -161,7 +165,9 @@ int main(int argc, char **argv)
             return run_verb((cn_trainer_verb)k, argc, argv);
     if (strcmp(argv[1], "describe") == 0)
         return describe(argc, argv);
-    near = cn_text_nearest(argv[1], verbs, 5);
+    if (strcmp(argv[1], "import") == 0)
+        return cn_trainer_import(argc, argv);
+    near = cn_text_nearest(argv[1], verbs, 6);
     (void)fprintf(stderr, "cairn-train: unknown verb \"%s\"%s%s; see cairn-train --help\n",
                   argv[1], near >= 0 ? ", did you mean " : "", near >= 0 ? verbs[near] : "");
     return 2;
