@@ -312,7 +312,8 @@ static double residuals(const struct cn_fly_step *s, struct cn_mlp_tile *t, int3
     double sum = 0;
 
     for (int32_t r = 0; r < count; r++) {
-        float res = t->y[r] - s->batch->y[at.b][at.i];
+        float res = s->batch->y ? t->y[r] - s->batch->y[at.b][at.i] : 0;
+
         t->seed[r] = res;
         sum += (double)res * (double)res;
         if (++at.b == s->frames) {
@@ -625,8 +626,9 @@ static void linear_neuron(struct cn_fly_step *s, struct cn_fly_partial *part, in
         float v = s->batch->v[b][i], th = mod->os >= 0 ? tanhf(v) : 0;
         float z =
             -v + s->m[i * s->ld + b] + cn_fly_input(s->batch, b, i) + mod->params[mod->oV + i];
-        float y = (z + (mod->os >= 0 ? mod->params[mod->os + i] * th : 0)) / tau,
-              res = y - s->batch->y[b][i];
+        float y = (z + (mod->os >= 0 ? mod->params[mod->os + i] * th : 0)) / tau;
+        float res = s->batch->y ? y - s->batch->y[b][i] : 0;
+
         part->residual += (double)res * (double)res;
         s->dm[i * s->ld + b] = res / tau;
         dtau -= res * y / tau * slope;

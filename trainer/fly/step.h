@@ -28,8 +28,8 @@
 #include "trainer/fly/model.h"
 #include "trainer/fly/schedule.h"
 
-/* `frames` snapshots. v[b], y[b] (n). Stimulus as in cn_fly_eval_frame: neuron i < i_count sees
- * I[b][i % i_period], others 0. */
+/* `frames` snapshots. v[b], y[b] (n); y NULL = no data loss, regularisers only. Stimulus as in
+ * cn_fly_eval_frame: neuron i < i_count sees I[b][i % i_period], others 0. */
 struct cn_fly_batch {
     int32_t frames;
     const float *const *v, *const *I, *const *y;
@@ -37,11 +37,12 @@ struct cn_fly_batch {
 };
 
 /* The loss's parts, as added to it (coefficient included). */
-#define CN_FLY_TERM_MAP(X)                                                          \
-    X(W_L1)                                                                         \
-    X(W_L2) X(W_sign) X(g_phi_weight) X(g_phi_diff) X(g_phi_norm) X(f_theta_weight) \
-        X(f_theta_zero) X(f_theta_diff) X(f_theta_msg_diff) X(f_theta_msg_sign)     \
-            X(f_theta_linearity) X(f_theta_centering)
+#define CN_FLY_TERM_MAP(X)                                                                  \
+    X(W_L1)                                                                                 \
+    X(W_L2)                                                                                 \
+    X(W_sign) X(g_phi_weight) X(g_phi_diff) X(g_phi_norm) X(f_theta_weight) X(f_theta_zero) \
+        X(f_theta_diff) X(f_theta_msg_diff) X(f_theta_msg_sign) X(f_theta_linearity)        \
+            X(f_theta_centering)
 
 typedef enum {
 #define X(name) CN_FLY_TERM_##name,
