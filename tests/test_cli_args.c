@@ -10,8 +10,10 @@ const struct cn_cli_verb *const cn_cli_verbs[] = {NULL};
 const int cn_cli_n_verbs = 0;
 
 static const struct cn_cli_option options[] = {{"iterations", "N", ""}, {"dry-run", NULL, ""}};
-static const struct cn_cli_verb verb = {"explore", "PROTOCOL", "", "", "", options, 2, 1, 1, true, NULL};
-static const struct cn_cli_verb plain = {"status", "RUN", "", "", "", options, 2, 1, 1, false, NULL};
+static const struct cn_cli_verb verb = {"explore", "PROTOCOL", "", "",   "",  options,
+                                        2,         1,          1,  true, NULL};
+static const struct cn_cli_verb plain = {"status", "RUN", "", "",    "",  options,
+                                         2,        1,     1,  false, NULL};
 
 static struct cn_cli_args args;
 static struct cn_err err;
@@ -27,11 +29,15 @@ static cn_status parse(const struct cn_cli_verb *v, int n, const char *const *wo
     }
     return cn_cli_parse(v, n, argv, &args, &err);
 }
-#define PARSE(v, ...) parse(v, (int)(sizeof((const char *[]){__VA_ARGS__}) / sizeof(char *)), (const char *[]){__VA_ARGS__})
+#define PARSE(v, ...)                                                       \
+    parse(v, (int)(sizeof((const char *[]){__VA_ARGS__}) / sizeof(char *)), \
+          (const char *[]){__VA_ARGS__})
 
 Test(cli_args, words_options_flags_and_overrides_are_told_apart)
 {
-    cr_assert_eq(PARSE(&verb, "p.md", "--iterations", "12", "--dry-run", "--training.lr_W", "1e-3"), CN_OK, "%s", err.text);
+    cr_assert_eq(
+        PARSE(&verb, "p.md", "--iterations", "12", "--dry-run", "--training.lr_W", "1e-3"),
+        CN_OK, "%s", err.text);
     cr_assert_str_eq(args.positional[0], "p.md");
     cr_assert_str_eq(cn_cli_value(&args, "iterations"), "12");
     cr_assert(cn_cli_flag(&args, "dry-run"));
@@ -42,7 +48,8 @@ Test(cli_args, words_options_flags_and_overrides_are_told_apart)
 
 Test(cli_args, equals_signs_and_negative_values_are_values)
 {
-    cr_assert_eq(PARSE(&verb, "p.md", "--iterations=3", "--a.b", "-1.5"), CN_OK, "%s", err.text);
+    cr_assert_eq(PARSE(&verb, "p.md", "--iterations=3", "--a.b", "-1.5"), CN_OK, "%s",
+                 err.text);
     cr_assert_str_eq(cn_cli_value(&args, "iterations"), "3");
     cr_assert_str_eq(args.override[0].value, "-1.5");
 }

@@ -163,80 +163,89 @@ static int collect_settings(const struct cn_cli_args *args, struct cn_run_overri
     return n;
 }
 
-/* Make the run and drive it. */
-static int create_and_drive(const struct cn_cli_args *args, struct cn_run_create_opts *co,
-                            const char *stem)
+/* Where the run will live: <runs>/<--name>, or a fresh folder named after `stem`. Allocated. */
+static cn_status choose_dir(const struct cn_cli_args *args, const char *stem, char **out,
+                            struct cn_err *err)
 {
-    struct cn_err err = CN_ERR_INIT;
-    struct cn_run_override settings[MAX_SETTINGS];
     const char *name = cn_cli_value(args, "name");
     const char *runs = cn_cli_value(args, "runs");
-    char *dir = NULL;
-    int rc;
 
-    co->overrides = settings;
-    co->n_overrides = collect_settings(args, settings);
-    if (name) {
-        if (strchr(name, '/'))
-            return cn_err_set(
-                       &err, CN_EINPUT,
-                       "--name wants a name without '/', found '%s'; --runs names the folder",
-                       name),
-                   cn_err_print(stderr, "cairn", &err);
-        dir = cn_file_join(runs ? runs : "runs", name);
-    } else {
-        dir = cn_cli_fresh_dir(runs, stem);
-    }
-    co->dir = dir;
-    if (!dir)
-        (void)cn_err_set(&err, CN_ENOMEM, "no memory for a path");
-    else
-        (void)cn_run_create(co, &err);
-    if (err.status != CN_OK) {
+    *out = NULL;
+    if (name && strchr(name, '/'))
+        return cn_err_set(
+            err, CN_EINPUT,
+            "--name wants a name without '/', found '%s'; --runs names the folder", name);
+    *out = name ? cn_file_join(runs ? runs : "runs", name) : cn_cli_fresh_dir(runs, stem);
+    return *out ? CN_OK : cn_err_set(err, CN_ENOMEM, "no memory for a path");
+}
+
+/* Make the run and drive it. */
+static int create_and_drive(const struct cn_cli_args *args, const char *protocol,
+                            const char *config, bool dry, const char *stem)
+{
+    struct cn_err err = CN_ERR_INIT;
+    struct cn_run_create_opts co = CN_RUN_CREATE_OPTS_INIT;
+    struct cn_run_override settings[MAX_SETTINGS];
+    char *dir = NULL;
+    int rc = 0;
+
+    cn_status st = choose_dir(args, stem, &dir, &err);
+    co.protocol = protocol;
+    co.config = config;
+    co.dry = dry;
+    co.dir = dir;
+    co.overrides = settings;
+    co.n_overrides = collect_settings(args, settings);
+    if (st == CN_OK)
+        st = cn_run_create(&co, &err);
+    if (st != CN_OK) {
         rc = cn_err_print(stderr, "cairn", &err);
-    } else if (co->dry) {
+    } else if (dry) {
         printf("protocol, config and trainer are in order; would run in %s\n", dir);
-        rc = 0;
     } else {
         printf("run folder: %s\n", dir);
-        fflush(stdout);
+        (void)fflush(stdout);
         rc = drive(dir, NULL, 0);
     }
     cn_free(dir);
     return rc;
 }
 
+/* The YAML file beside a protocol: same name, other ending. Allocated; NULL: no memory. */
+static char *sibling_config(const char *protocol)
+{
+    const char *dot = strrchr(protocol, '.');
+    const char *slash = strrchr(protocol, '/');
+    const size_t n =
+        dot && (!slash || dot > slash) ? (size_t)(dot - protocol) : strlen(protocol);
+    char *out = cn_alloc(n + sizeof ".yaml", 1);
+
+    if (out)
+        cn_text_format(out, n + sizeof ".yaml", "%.*s.yaml", (int)n, protocol);
+    return out;
+}
+
 static int run_explore(const struct cn_cli_args *args)
 {
     struct cn_err err = CN_ERR_INIT;
-    struct cn_run_create_opts co = CN_RUN_CREATE_OPTS_INIT;
-    char *stem = cn_cli_stem(args->positional[0]);
-    char *sibling = NULL;
-    int rc = 1;
+    const char *protocol = args->positional[0], *config = cn_cli_value(args, "config");
+    char *stem = cn_cli_stem(protocol);
+    char *sibling = config ? NULL : sibling_config(protocol);
+    int rc;
 
-    co.protocol = args->positional[0];
-    co.config = cn_cli_value(args, "config");
-    co.dry = cn_cli_flag(args, "dry-run");
-    if (!co.config && stem) {
-        const char *slash = strrchr(co.protocol, '/');
-        const size_t dir_n = slash ? (size_t)(slash - co.protocol) + 1 : 0;
-        const size_t room = dir_n + strlen(stem) + sizeof ".yaml";
-        sibling = cn_alloc(room, 1);
-        if (sibling)
-            cn_text_format(sibling, room, "%.*s%s.yaml", (int)dir_n, co.protocol, stem);
-        co.config = sibling;
-        if (sibling && !cn_file_exists(sibling)) {
-            (void)cn_err_set(
-                &err, CN_EINPUT,
-                "explore: --config is missing, and there is no %s beside the protocol",
-                sibling);
-            rc = cn_err_print(stderr, "cairn", &err);
-            goto done;
-        }
-    }
-    if (stem && co.config)
-        rc = create_and_drive(args, &co, stem);
-done:
+    if (!config && sibling && cn_file_exists(sibling))
+        config = sibling;
+    if (!stem || (!config && !sibling))
+        rc = ((void)cn_err_set(&err, CN_ENOMEM, "no memory for a path"),
+              cn_err_print(stderr, "cairn", &err));
+    else if (!config)
+        rc = ((void)cn_err_set(
+                  &err, CN_EINPUT,
+                  "explore: --config is missing, and there is no %s beside the protocol",
+                  sibling),
+              cn_err_print(stderr, "cairn", &err));
+    else
+        rc = create_and_drive(args, protocol, config, cn_cli_flag(args, "dry-run"), stem);
     cn_free(sibling);
     cn_free(stem);
     return rc;
@@ -245,7 +254,6 @@ done:
 static int run_demo(const struct cn_cli_args *args)
 {
     struct cn_err err = CN_ERR_INIT;
-    struct cn_run_create_opts co = CN_RUN_CREATE_OPTS_INIT;
     char *protocol = NULL, *config = NULL;
     int rc;
 
@@ -257,11 +265,10 @@ static int run_demo(const struct cn_cli_args *args)
                "a small fly visual system from\n"
                "simulated voltages: two blocks of six trainings, two at a time, chosen by the "
                "embedded proposer. No network,\n"
-               "no key, no GPU; about four minutes on two cores. Ctrl-C once finishes the "
-               "books; `cairn resume` goes on.\n\n");
-        co.protocol = protocol;
-        co.config = config;
-        rc = create_and_drive(args, &co, "demo");
+               "no key, no GPU; a few minutes on two cores. Ctrl-C once finishes the books; "
+               "`cairn resume` goes on.\n\n");
+        (void)fflush(stdout);
+        rc = create_and_drive(args, protocol, config, false, "demo");
     }
     cn_free(protocol);
     cn_free(config);
