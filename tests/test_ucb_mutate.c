@@ -252,9 +252,12 @@ Test(ucb_mutate, probes_take_turns_and_do_not_count_as_harm)
     q.kind = CN_MUTATE_PROBE;
     cr_assert_neq(propose(&q).param, LR);
     q.kind = CN_MUTATE_EXPLOIT;
-    for (uint64_t k = 0; k < 9; k++)
-        if (cn_mutate_draw(&q, k, &c) && c.param == LR && c.direction > 0)
+    for (uint64_t k = 0; k < 10; k++)
+        if (cn_mutate_draw(&q, k, &c) && c.param == LR && c.direction > 0) {
             cr_assert_geq(c.to / c.from, 2 - 1e-9);
+            return;
+        }
+    cr_assert_fail("the arm never came");
 }
 
 Test(ucb_mutate, explore_takes_the_least_tried_parameter)
