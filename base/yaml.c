@@ -237,15 +237,59 @@ static cn_status place_scalar(struct build *b, struct cn_yaml_node *v, struct fy
     return CN_OK;
 }
 
+/* Content of a single-quoted scalar: '' is one quote, and line breaks fold (one becomes a space, n become
+ * n - 1). Ours, because libfyaml 0.7.12 leaks the text of such a scalar with more than four quotes inside. */
+static char *unquote_single(struct cn_yaml *y, size_t from, size_t to, size_t *out_n)
+{
+    char *out = cn_arena_alloc(&y->arena, to - from + 1, 1);
+    size_t n = 0;
+
+    for (size_t at = from; out && at < to; at++) {
+        size_t breaks = 0;
+
+        if (!strchr("\r\n", y->text[at])) {
+            out[n++] = y->text[at];
+            at += y->text[at] == '\'';
+            continue;
+        }
+        while (n > 0 && (out[n - 1] == ' ' || out[n - 1] == '\t'))
+            n--;
+        for (; at < to && strchr(" \t\r\n", y->text[at]); at++)
+            breaks += y->text[at] == '\n';
+        if (breaks == 1)
+            out[n++] = ' ';
+        for (; breaks > 1; breaks--)
+            out[n++] = '\n';
+        at--;
+    }
+    *out_n = n;
+    return out;
+}
+
+static cn_status copy_single(struct build *b, struct fy_token *token, const char **out,
+                             size_t *out_n)
+{
+    const struct fy_mark *from = fy_token_start_mark(token), *to = fy_token_end_mark(token);
+
+    if (!from || !to || from->input_pos > to->input_pos || to->input_pos > b->y->n)
+        return cn_err_set(b->err, CN_EINPUT, "%s: libfyaml lost the place of a quoted string",
+                          b->y->name);
+    *out = unquote_single(b->y, from->input_pos, to->input_pos, out_n);
+    return *out ? CN_OK : no_memory(b->y, b->err);
+}
+
 static cn_status copy_text(struct build *b, struct fy_token *token, const char **out,
                            size_t *out_n)
 {
-    const char *text = token ? fy_token_get_text(token, out_n) : "";
     const struct fy_mark *mark = token ? fy_token_start_mark(token) : NULL;
     size_t at = mark && mark->input_pos <= b->y->n ? mark->input_pos : b->cursor;
+    const char *text = "";
 
-    if (!token)
-        *out_n = 0;
+    *out_n = 0;
+    if (token && fy_token_scalar_style(token) == FYSS_SINGLE_QUOTED)
+        return copy_single(b, token, out, out_n);
+    if (token)
+        text = fy_token_get_text(token, out_n);
     if (!text)
         return no_memory(b->y, b->err);
     if (memchr(text, '\0', *out_n))
@@ -511,7 +555,8 @@ static cn_status build_tree(struct cn_yaml *y, struct cn_err *err)
     struct build b = {.y = y, .err = err, .line = 1};
     struct fy_diag_cfg diag_cfg;
     struct fy_parse_cfg cfg = {.flags = FYPCF_QUIET | FYPCF_COLLECT_DIAG |
-                                        FYPCF_DISABLE_DEPTH_LIMIT};
+                                        FYPCF_DISABLE_DEPTH_LIMIT |
+                                        FYPCF_SLOPPY_FLOW_INDENTATION};
     struct fy_parser *parser = NULL;
     struct fy_event *e;
     cn_status st = CN_OK;

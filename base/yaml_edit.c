@@ -24,8 +24,7 @@ struct splice {
 /* Plain text that YAML 1.1 readers (PyYAML) take for something else than a string. */
 static bool is_old_word(const char *s)
 {
-    static const char *const words[] = {"y",   "n",    "yes",  "no",   "on",
-                                        "off", "null", "true", "false"};
+    static const char *const words[] = {"yes", "no", "on", "off", "null", "true", "false"};
 
     for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
         if (strcasecmp(s, words[i]) == 0)

@@ -55,6 +55,11 @@ static bool is_decimal(const char *s, bool *out_integer)
     return *s == '\0';
 }
 
+static bool is_infinity(const char *s)
+{
+    return strcmp(s, ".inf") == 0 || strcmp(s, ".Inf") == 0 || strcmp(s, ".INF") == 0;
+}
+
 /* 0o17 and 0x1f, without sign. */
 static bool based_integer(const char *s, uint64_t *out)
 {
@@ -87,8 +92,7 @@ void cn_yaml_resolve(struct cn_yaml_node *v)
         v->number = (double)based;
         v->integer = (int64_t)based;
         v->has_integer = true;
-    } else if (is_word(s + (*s == '-' || *s == '+'), ".inf") ||
-               strcmp(s + (*s == '-' || *s == '+'), ".Inf") == 0) {
+    } else if (is_infinity(s + (*s == '-' || *s == '+'))) {
         v->kind = CN_YAML_FLOAT;
         v->number = *s == '-' ? -(double)INFINITY : (double)INFINITY;
     } else if (strcmp(s, ".nan") == 0 || strcmp(s, ".NaN") == 0 || strcmp(s, ".NAN") == 0) {
