@@ -54,30 +54,31 @@ static const struct known_key params_keys[] = {{"nodes_bias", true},
                                                {"edges_syn_strength", true}};
 #define N_KEYS(a) ((int)(sizeof(a) / sizeof((a)[0])))
 
-/* Only known keys, and all that are required. */
+/* Only known keys, then all that are required: a misspelt key is named as such, not as a missing one. */
 static cn_status check_keys(const struct place *at, const struct cn_json *object,
                             const struct known_key *keys, int n_keys, struct cn_err *err)
 {
     const char *names[KEYS_MAX];
     if (cn_json_kind(object) != CN_JSON_OBJECT)
         return cn_err_set(err, CN_EINPUT, "%s: %s wants an object", at->file, at->text);
-    for (int k = 0; k < n_keys; k++) {
+    for (int k = 0; k < n_keys; k++)
         names[k] = keys[k].name;
-        if (keys[k].required && !cn_json_get(object, keys[k].name))
-            return cn_err_set(err, CN_EINPUT, "%s: %s has no key \"%s\"", at->file, at->text,
-                              keys[k].name);
-    }
     for (const struct cn_json *m = cn_json_first(object); m; m = cn_json_next(m)) {
         const char *key = cn_json_name(m);
-        int near = -1;
-        for (int k = 0; k < n_keys && near < 0; k++)
-            near = strcmp(key, names[k]) == 0 ? k : -1;
-        if (near >= 0)
+        int found = -1;
+        for (int k = 0; k < n_keys && found < 0; k++)
+            found = strcmp(key, names[k]) == 0 ? k : -1;
+        if (found >= 0)
             continue;
-        near = cn_text_nearest(key, names, n_keys);
+        int near = cn_text_nearest(key, names, n_keys);
         return cn_err_set(err, CN_EINPUT, "%s: %s has an unknown key \"%.60s\"%s%s%s", at->file,
                           at->text, key, near < 0 ? "" : "; nearest known: \"",
                           near < 0 ? "" : names[near], near < 0 ? "" : "\"");
+    }
+    for (int k = 0; k < n_keys; k++) {
+        if (keys[k].required && !cn_json_get(object, keys[k].name))
+            return cn_err_set(err, CN_EINPUT, "%s: %s has no key \"%s\"", at->file, at->text,
+                              keys[k].name);
     }
     return CN_OK;
 }

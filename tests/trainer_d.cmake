@@ -1,0 +1,6 @@
+# Connectome, lattice, stimulus, simulator, data sets.
+foreach(name graph hexgrid connectome synthetic stimulus simulate dataset target)
+    if(EXISTS ${CMAKE_CURRENT_LIST_DIR}/test_fly_${name}.c)
+        cn_test(test_fly_${name} DEPS fly test_support base SOURCES ${CMAKE_CURRENT_LIST_DIR}/support/scratch.c)
+    endif()
+endforeach()
