@@ -6,25 +6,25 @@
 
 #include "base/banned.h"
 
-static const char v1[] =
+static const char *const v1[] = {
     "CREATE TABLE run ("
     " one INTEGER PRIMARY KEY CHECK (one = 1), name TEXT NOT NULL, study TEXT NOT NULL,"
     " created TEXT NOT NULL, reward TEXT NOT NULL, lower_is_better INTEGER NOT NULL,"
     " converged REAL, failed REAL, n_iter_block INTEGER NOT NULL, n_parallel INTEGER NOT NULL,"
     " proposer TEXT NOT NULL, score_kind TEXT NOT NULL, ucb_c REAL, c_scale TEXT NOT NULL,"
-    " log_keys TEXT NOT NULL) STRICT;"
+    " log_keys TEXT NOT NULL) STRICT;",
 
     "CREATE TABLE lease ("
     " one INTEGER PRIMARY KEY CHECK (one = 1), holder TEXT NOT NULL, fence INTEGER NOT NULL,"
     " heartbeat_ms INTEGER NOT NULL, ttl_ms INTEGER NOT NULL) STRICT;"
-    "INSERT INTO lease VALUES (1, '', 0, 0, 0);"
+    "INSERT INTO lease VALUES (1, '', 0, 0, 0);",
 
     "CREATE TABLE block ("
     " number INTEGER PRIMARY KEY, first INTEGER NOT NULL, last INTEGER NOT NULL,"
     " closed INTEGER NOT NULL DEFAULT 0, edit_note TEXT NOT NULL DEFAULT '') STRICT;"
     "CREATE TABLE block_regime ("
     " block INTEGER NOT NULL REFERENCES block, seq INTEGER NOT NULL, path TEXT NOT NULL,"
-    " value TEXT NOT NULL, PRIMARY KEY (block, seq)) STRICT, WITHOUT ROWID;"
+    " value TEXT NOT NULL, PRIMARY KEY (block, seq)) STRICT, WITHOUT ROWID;",
 
     "CREATE TABLE node ("
     " id INTEGER PRIMARY KEY, parent INTEGER REFERENCES node, block INTEGER REFERENCES block,"
@@ -33,7 +33,7 @@ static const char v1[] =
     "CREATE TABLE mutation ("
     " node INTEGER NOT NULL REFERENCES node, seq INTEGER NOT NULL, path TEXT NOT NULL,"
     " old_text TEXT NOT NULL, new_text TEXT NOT NULL,"
-    " PRIMARY KEY (node, seq)) STRICT, WITHOUT ROWID;"
+    " PRIMARY KEY (node, seq)) STRICT, WITHOUT ROWID;",
 
     "CREATE TABLE iteration ("
     " id INTEGER PRIMARY KEY, node INTEGER NOT NULL REFERENCES node,"
@@ -61,11 +61,11 @@ static const char v1[] =
     " PRIMARY KEY (iteration, attempt)) STRICT, WITHOUT ROWID;"
     "CREATE TABLE metric ("
     " iteration INTEGER NOT NULL REFERENCES iteration, seq INTEGER NOT NULL,"
-    " name TEXT NOT NULL, value REAL, PRIMARY KEY (iteration, seq)) STRICT, WITHOUT ROWID;"
+    " name TEXT NOT NULL, value REAL, PRIMARY KEY (iteration, seq)) STRICT, WITHOUT ROWID;",
 
     "CREATE TABLE step ("
     " what TEXT NOT NULL, id INTEGER NOT NULL, attempt INTEGER NOT NULL, digest TEXT NOT NULL,"
-    " at_ms INTEGER NOT NULL, PRIMARY KEY (what, id, attempt)) STRICT, WITHOUT ROWID;"
+    " at_ms INTEGER NOT NULL, PRIMARY KEY (what, id, attempt)) STRICT, WITHOUT ROWID;",
 
     "CREATE TABLE message ("
     " id INTEGER PRIMARY KEY AUTOINCREMENT, key TEXT UNIQUE, text TEXT NOT NULL,"
@@ -78,17 +78,20 @@ static const char v1[] =
     " id INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, version INTEGER NOT NULL,"
     " author TEXT NOT NULL, reason TEXT NOT NULL, hash TEXT NOT NULL, words TEXT NOT NULL,"
     " at_ms INTEGER NOT NULL, UNIQUE (kind, version)) STRICT;"
-    "CREATE TABLE projection (name TEXT PRIMARY KEY, hash TEXT NOT NULL) STRICT, WITHOUT ROWID;"
-    "CREATE TABLE fact (key TEXT PRIMARY KEY, text TEXT NOT NULL) STRICT, WITHOUT ROWID;";
+    "CREATE TABLE projection (name TEXT PRIMARY KEY, old TEXT NOT NULL,"
+    " next TEXT NOT NULL) STRICT, WITHOUT ROWID;"
+    "CREATE TABLE fact (key TEXT PRIMARY KEY, text TEXT NOT NULL) STRICT, WITHOUT ROWID;",
+    NULL,
+};
 
-static const char *const migrations[] = {v1};
+static const char *const *const migrations[] = {v1};
 
 int cn_schema_version(void)
 {
     return (int)(sizeof(migrations) / sizeof(migrations[0]));
 }
 
-const char *cn_schema_migration(int to_version)
+const char *const *cn_schema_migration(int to_version)
 {
     return to_version >= 1 && to_version <= cn_schema_version() ? migrations[to_version - 1]
                                                                 : NULL;

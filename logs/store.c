@@ -271,10 +271,10 @@ static cn_status migrate(struct cn_store *s, int from, struct cn_err *err)
 {
     cn_status st = CN_OK;
 
-    for (int v = from + 1; st == CN_OK && v <= cn_schema_version(); v++) {
-        if (sqlite3_exec(s->db, cn_schema_migration(v), NULL, NULL, NULL) != SQLITE_OK)
-            st = cn_sql_error(s, sqlite3_errcode(s->db), "a migration", err);
-    }
+    for (int v = from + 1; st == CN_OK && v <= cn_schema_version(); v++)
+        for (const char *const *sql = cn_schema_migration(v); st == CN_OK && *sql; sql++)
+            if (sqlite3_exec(s->db, *sql, NULL, NULL, NULL) != SQLITE_OK)
+                st = cn_sql_error(s, sqlite3_errcode(s->db), "a migration", err);
     char pragma[64];
     cn_text_format(pragma, sizeof(pragma), "PRAGMA user_version = %d", cn_schema_version());
     if (st == CN_OK)

@@ -180,13 +180,20 @@ CN_MUST_CHECK cn_status cn_store_fact_set(struct cn_store *s, const char *key, c
 CN_MUST_CHECK cn_status cn_store_fact(struct cn_store *s, const char *key, struct cn_buf *out,
                                       struct cn_err *err);
 
-/* The hash of a projection as we last wrote it; CN_ENOTFOUND when we never did. For
- * logs/project.c. */
+/* For logs/project.c: the two hashes that a projection may have on disk unless a person edited it: `old` as it
+ * was, `next` as it was about to be written (one transaction before the file: a crash in between leaves either).
+ * CN_ENOTFOUND when it was never written. */
 CN_MUST_CHECK cn_status cn_store_projection_set(struct cn_store *s, const char *name,
-                                                const char hash[CN_HASH_TEXT],
+                                                const char *old, const char *next,
                                                 struct cn_err *err);
 CN_MUST_CHECK cn_status cn_store_projection(struct cn_store *s, const char *name,
-                                            char out_hash[CN_HASH_TEXT], struct cn_err *err);
+                                            char out_old[CN_HASH_TEXT],
+                                            char out_next[CN_HASH_TEXT], struct cn_err *err);
+/* A person's edit of a projection, in one transaction: the file's words as a version of the text `name` by "user", an
+ * event "user-edit", and (not NULL) the free sections as a version of "memory". Known words: nothing. */
+CN_MUST_CHECK cn_status cn_store_user_edit(struct cn_store *s, const char *name,
+                                           const char *words, const char *opt_memory,
+                                           struct cn_err *err);
 
 /* -- reading -- */
 

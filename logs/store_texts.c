@@ -158,23 +158,17 @@ cn_status cn_store_message_ack(struct cn_store *s, int64_t id, int64_t iteration
 
 /* ---- facts and projections ---- */
 
-static cn_status upsert(struct cn_store *s, const char *sql, const char *key, const char *value,
-                        struct cn_err *err)
+cn_status cn_store_fact_set(struct cn_store *s, const char *key, const char *text,
+                            struct cn_err *err)
 {
     cn_status st = cn_store_begin(s, true, err);
 
     if (st == CN_OK)
-        st = cn_sql_run(s, sql, SQL_ARGS(SQL_T(key), SQL_T(value)), err);
+        st = cn_sql_run(s,
+                        "INSERT INTO fact VALUES (?1, ?2) ON CONFLICT (key) DO UPDATE"
+                        " SET text = ?2 WHERE text <> ?2",
+                        SQL_ARGS(SQL_T(key), SQL_T(text)), err);
     return cn_store_end(s, st, err);
-}
-
-cn_status cn_store_fact_set(struct cn_store *s, const char *key, const char *text,
-                            struct cn_err *err)
-{
-    return upsert(s,
-                  "INSERT INTO fact VALUES (?1, ?2) ON CONFLICT (key) DO UPDATE SET text = ?2"
-                  " WHERE text <> ?2",
-                  key, text, err);
 }
 
 cn_status cn_store_fact(struct cn_store *s, const char *key, struct cn_buf *out,
@@ -183,26 +177,68 @@ cn_status cn_store_fact(struct cn_store *s, const char *key, struct cn_buf *out,
     return fetch(s, "SELECT text FROM fact WHERE key = ?", SQL_ARGS(SQL_T(key)), key, out, err);
 }
 
-cn_status cn_store_projection_set(struct cn_store *s, const char *name,
-                                  const char hash[CN_HASH_TEXT], struct cn_err *err)
+cn_status cn_store_projection_set(struct cn_store *s, const char *name, const char *old,
+                                  const char *next, struct cn_err *err)
 {
-    return upsert(s,
-                  "INSERT INTO projection VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE"
-                  " SET hash = ?2 WHERE hash <> ?2",
-                  name, hash, err);
+    cn_status st = cn_store_begin(s, true, err);
+
+    if (st == CN_OK)
+        st =
+            cn_sql_run(s,
+                       "INSERT INTO projection VALUES (?1, ?2, ?3) ON CONFLICT (name) DO UPDATE"
+                       " SET old = ?2, next = ?3",
+                       SQL_ARGS(SQL_T(name), SQL_T(old), SQL_T(next)), err);
+    return cn_store_end(s, st, err);
 }
 
-cn_status cn_store_projection(struct cn_store *s, const char *name, char out_hash[CN_HASH_TEXT],
-                              struct cn_err *err)
+static void copy_hash(char out[CN_HASH_TEXT], const char *from)
 {
-    struct cn_buf b;
+    size_t n = strlen(from);
 
-    cn_buf_init(&b, CN_HASH_TEXT);
-    memset(out_hash, 0, CN_HASH_TEXT);
-    cn_status st = fetch(s, "SELECT hash FROM projection WHERE name = ?", SQL_ARGS(SQL_T(name)),
-                         name, &b, err);
-    if (st == CN_OK)
-        memcpy(out_hash, cn_buf_str(&b), b.len < CN_HASH_TEXT ? b.len : CN_HASH_TEXT - 1);
-    cn_buf_clear(&b);
+    memcpy(out, from, n < CN_HASH_TEXT ? n : CN_HASH_TEXT - 1);
+}
+
+cn_status cn_store_projection(struct cn_store *s, const char *name, char out_old[CN_HASH_TEXT],
+                              char out_next[CN_HASH_TEXT], struct cn_err *err)
+{
+    sqlite3_stmt *q;
+    cn_status st = cn_sql_prepare(s, "SELECT old, next FROM projection WHERE name = ?",
+                                  SQL_ARGS(SQL_T(name)), &q, err);
+
+    memset(out_old, 0, CN_HASH_TEXT);
+    memset(out_next, 0, CN_HASH_TEXT);
+    if (st == CN_OK && cn_sql_row(s, q, &st, err)) {
+        copy_hash(out_old, cn_sql_text(q, 0));
+        copy_hash(out_next, cn_sql_text(q, 1));
+    } else if (st == CN_OK) {
+        st = cn_err_set(err, CN_ENOTFOUND, "%s/%s was never written", s->dir, name);
+    }
+    sqlite3_finalize(q);
     return st;
+}
+
+static cn_status edit_event(struct cn_store *s, const char *name, struct cn_err *err)
+{
+    return cn_sql_run(s,
+                      "INSERT INTO event (at_ms, iteration, kind, text)"
+                      " VALUES (?, 0, 'user-edit', ? || ' was edited by a person')",
+                      SQL_ARGS(SQL_I(cn_clock_now_ms()), SQL_T(name)), err);
+}
+
+cn_status cn_store_user_edit(struct cn_store *s, const char *name, const char *words,
+                             const char *opt_memory, struct cn_err *err)
+{
+    char hash[CN_HASH_TEXT];
+    int64_t before = 0, after = 0;
+    cn_status st = cn_store_begin(s, true, err);
+
+    if (st == CN_OK)
+        st = latest_version(s, name, &before, hash, err);
+    if (st == CN_OK)
+        st = cn_store_add_text(s, name, "user", "edited in place", words, &after, err);
+    if (st == CN_OK && after != before && opt_memory)
+        st = cn_store_add_text(s, "memory", "user", "edited in place", opt_memory, NULL, err);
+    if (st == CN_OK && after != before)
+        st = edit_event(s, name, err);
+    return cn_store_end(s, st, err);
 }

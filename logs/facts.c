@@ -1,0 +1,209 @@
+/* Small questions that several projections ask of a history. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/banned.h"
+#include "base/caps.h"
+#include "base/yaml.h"
+#include "logs/project_int.h"
+
+bool cn_fact_committed(const struct cn_iteration *it)
+{
+    return it->state == CN_ITER_COMMITTED;
+}
+
+bool cn_fact_ok(const struct cn_iteration *it)
+{
+    return cn_fact_committed(it) && it->outcome == CN_OUTCOME_OK;
+}
+
+double cn_fact_metric(const struct cn_history *h, double reward)
+{
+    return h->info.reward_lower_is_better ? -reward : reward;
+}
+
+struct cn_spread cn_fact_metric_spread(const struct cn_history *h, struct cn_spread s)
+{
+    struct cn_spread m = s;
+
+    m.mean = cn_fact_metric(h, s.mean);
+    if (h->info.reward_lower_is_better) {
+        m.min = -s.max;
+        m.max = -s.min;
+    }
+    return m;
+}
+
+struct cn_spread cn_fact_spread(const struct cn_history *h, int64_t node, cn_pool pool,
+                                int64_t last)
+{
+    struct cn_spread s = {0, (double)NAN, (double)NAN, (double)NAN, (double)NAN};
+    double mean = 0, m2 = 0;
+
+    for (int64_t i = 0; i < h->n_iterations && h->iterations[i].id <= last; i++) {
+        const struct cn_iteration *it = &h->iterations[i];
+        if (it->node != node || !cn_fact_ok(it) ||
+            it->confirmation != (pool == CN_POOL_CONFIRMATION))
+            continue;
+        double d = it->reward - mean;
+        s.n++;
+        mean += d / (double)s.n;
+        m2 += d * (it->reward - mean);
+        s.min = s.n == 1 ? it->reward : fmin(s.min, it->reward);
+        s.max = s.n == 1 ? it->reward : fmax(s.max, it->reward);
+    }
+    s.mean = s.n > 0 ? mean : (double)NAN;
+    s.std = s.n > 1 ? sqrt(m2 / (double)(s.n - 1)) : (double)NAN;
+    return s;
+}
+
+double cn_fact_cv(const struct cn_spread *s)
+{
+    return s->n > 1 && fabs(s->mean) > 0 ? 100 * s->std / fabs(s->mean) : (double)NAN;
+}
+
+const struct cn_node *cn_fact_best(const struct cn_history *h, int64_t block)
+{
+    const struct cn_node *best = NULL;
+    double best_mean = -(double)INFINITY;
+
+    for (int64_t i = 0; i < h->n_nodes; i++) {
+        const struct cn_node *n = &h->nodes[i];
+        if (block && n->block != block)
+            continue;
+        struct cn_spread s = cn_fact_spread(h, n->id, CN_POOL_SEARCH, INT64_MAX);
+        if (s.n > 0 && s.mean > best_mean) {
+            best = n;
+            best_mean = s.mean;
+        }
+    }
+    return best;
+}
+
+struct cn_fact_counts cn_fact_count(const struct cn_history *h, int64_t block)
+{
+    struct cn_fact_counts c = {0, 0, 0, 0};
+
+    for (int64_t i = 0; i < h->n_iterations; i++) {
+        const struct cn_iteration *it = &h->iterations[i];
+        if (!cn_fact_committed(it) || it->confirmation || (block && it->block != block))
+            continue;
+        c.all++;
+        c.ok += it->outcome == CN_OUTCOME_OK;
+        c.failed += it->outcome != CN_OUTCOME_OK;
+        c.converged += it->cls == CN_CLASS_CONVERGED;
+    }
+    return c;
+}
+
+/* ---- confirmations ---- */
+
+static const struct cn_node *confirmed_as_default(const struct cn_history *h)
+{
+    const struct cn_node *root = NULL;
+
+    for (int64_t i = 0; i < h->n_iterations; i++) {
+        const struct cn_iteration *it = &h->iterations[i];
+        const struct cn_node *n = cn_history_node(h, it->node);
+        if (!it->confirmation || !n)
+            continue;
+        if (strcmp(it->strategy, "confirm-default") == 0)
+            return n;
+        if (n->parent == 0 && (!root || n->id < root->id))
+            root = n;
+    }
+    return root;
+}
+
+void cn_fact_confirmed(const struct cn_history *h, const struct cn_node **out_default,
+                       const struct cn_node **out_best)
+{
+    double best_mean = -(double)INFINITY;
+
+    *out_default = confirmed_as_default(h);
+    *out_best = NULL;
+    for (int64_t i = 0; i < h->n_nodes; i++) {
+        const struct cn_node *n = &h->nodes[i];
+        struct cn_spread s = cn_fact_spread(h, n->id, CN_POOL_CONFIRMATION, INT64_MAX);
+        if (n != *out_default && s.n > 0 && s.mean > best_mean) {
+            *out_best = n;
+            best_mean = s.mean;
+        }
+    }
+}
+
+/* ---- a node's config as "k=v, ..." ---- */
+
+static void put_pair(const struct cn_yaml *y, const char *path, bool *first, struct cn_buf *out)
+{
+    const struct cn_yaml_node *v = cn_yaml_path(cn_yaml_root(y), path);
+    const char *text = cn_yaml_string(v);
+
+    if (!v)
+        return;
+    cn_buf_adds(out, *first ? "" : ", ");
+    *first = false;
+    cn_prose_name(out, path);
+    cn_buf_addc(out, '=');
+    cn_prose_value(out, text ? text : cn_yaml_kind_name(cn_yaml_kind(v)));
+}
+
+static void put_listed(const struct cn_yaml *y, const char *keys, struct cn_buf *out)
+{
+    bool first = true;
+    struct cn_buf path;
+
+    cn_buf_init(&path, CN_CAP_RECORD);
+    while (*keys) {
+        size_t n = strcspn(keys, ",");
+        cn_buf_reset(&path);
+        cn_buf_add(&path, keys, n);
+        put_pair(y, cn_buf_str(&path), &first, out);
+        keys += n + (keys[n] == ',');
+    }
+    cn_buf_clear(&path);
+}
+
+/* True when `path` is in the list; else it is added. The list is a buffer of pointers. */
+static bool seen(struct cn_buf *list, const char *path)
+{
+    const char *known;
+
+    for (size_t at = 0; at + sizeof(known) <= list->len; at += sizeof(known)) {
+        memcpy(&known, list->data + at, sizeof(known));
+        if (strcmp(known, path) == 0)
+            return true;
+    }
+    cn_buf_add(list, &path, sizeof(path));
+    return false;
+}
+
+/* Only nodes up to this one: later mutations must not change an entry that was written. */
+static void put_mutated(const struct cn_history *h, const struct cn_node *n,
+                        const struct cn_yaml *y, struct cn_buf *out)
+{
+    bool first = true;
+    struct cn_buf paths;
+
+    cn_buf_init(&paths, CN_CAP_TEXT);
+    for (int64_t i = 0; i < h->n_nodes && h->nodes[i].id <= n->id; i++)
+        for (int k = 0; k < h->nodes[i].n_mutations; k++)
+            if (!seen(&paths, h->nodes[i].mutations[k].path))
+                put_pair(y, h->nodes[i].mutations[k].path, &first, out);
+    cn_buf_clear(&paths);
+}
+
+void cn_fact_config(const struct cn_history *h, const struct cn_node *n, struct cn_buf *out)
+{
+    struct cn_yaml *y = NULL;
+
+    /* A config that was read back from a log may be absent; its line is then left out. */
+    if (cn_yaml_parse("config", n->config, strlen(n->config), &y, NULL) != CN_OK)
+        return;
+    if (h->info.log_keys && h->info.log_keys[0])
+        put_listed(y, h->info.log_keys, out);
+    else
+        put_mutated(h, n, y, out);
+    cn_yaml_free(y);
+}

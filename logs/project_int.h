@@ -1,0 +1,62 @@
+/* What the projections share: numbers and prose as text, and small questions to a history. */
+#ifndef CN_LOGS_PROJECT_INT_H
+#define CN_LOGS_PROJECT_INT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "logs/project.h"
+#include "logs/record.h"
+
+/* ---- prose.c ---- */
+
+/* Words of a model, a person or a program as part of one line: white space and control characters folded to single
+ * spaces, broken UTF-8 replaced, every '=' with spaces around it. */
+void cn_prose(struct cn_buf *out, const char *s);
+/* The same for a cell of a table ('|' escaped, at most `max` bytes and then "..."). */
+void cn_prose_cell(struct cn_buf *out, const char *s, size_t max);
+/* A name of a key or metric: bytes outside [A-Za-z0-9_./+-] become '_'. */
+void cn_prose_name(struct cn_buf *out, const char *s);
+/* A value of a "k=v, k=v" list: quoted when it holds a comma, a quote or white space. */
+void cn_prose_value(struct cn_buf *out, const char *s);
+void cn_prose_number(struct cn_buf *out, double x); /* shortest round trip */
+void cn_prose_short(struct cn_buf *out, double x);  /* 4 significant digits, "-" for NaN */
+void cn_prose_spread(struct cn_buf *out, const struct cn_spread *s); /* "0.93 +- 0.004 (n=2)" */
+void cn_prose_mutations(struct cn_buf *out,
+                        const struct cn_node *n); /* "key: old -> new; ..." */
+void cn_prose_pairs(struct cn_buf *out, const struct cn_mutation *m,
+                    int n);                               /* "k=v, k=v" of a regime */
+void cn_prose_parent(struct cn_buf *out, int64_t parent); /* "3" or "root" */
+
+/* ---- facts.c ---- */
+
+bool cn_fact_committed(const struct cn_iteration *it);
+bool cn_fact_ok(const struct cn_iteration *it); /* committed, and the outcome is ok */
+/* Rewards as the metric the person knows: the sign flip undone. */
+double cn_fact_metric(const struct cn_history *h, double reward);
+struct cn_spread cn_fact_metric_spread(const struct cn_history *h, struct cn_spread s);
+/* Over committed iterations with id <= last. */
+struct cn_spread cn_fact_spread(const struct cn_history *h, int64_t node, cn_pool pool,
+                                int64_t last);
+/* Coefficient of variation in per cent; NaN without a spread. */
+double cn_fact_cv(const struct cn_spread *s);
+/* The node with the best mean among those of a block (0: of all); NULL when none has an ok iteration. */
+const struct cn_node *cn_fact_best(const struct cn_history *h, int64_t block);
+struct cn_fact_counts {
+    int64_t all, ok, converged,
+        failed; /* committed search iterations; failed = outcome not ok */
+};
+struct cn_fact_counts cn_fact_count(const struct cn_history *h, int64_t block);
+/* The nodes that the confirmations compare: the default (trained with strategy "confirm-default", else the first root
+ * among the confirmed) and the best of the others. NULL when absent. */
+void cn_fact_confirmed(const struct cn_history *h, const struct cn_node **out_default,
+                       const struct cn_node **out_best);
+/* "k=v, ..." of the node's config for the keys that the log shows. */
+void cn_fact_config(const struct cn_history *h, const struct cn_node *n, struct cn_buf *out);
+
+/* ---- entry.c ---- */
+void cn_project_block_summary(const struct cn_history *h, const struct cn_block *b,
+                              struct cn_buf *out);
+
+#endif
