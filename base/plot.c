@@ -18,21 +18,27 @@ enum { TIMEOUT_MS = 60000 };
 
 /* ---- building ---- */
 
-/* Text that can stand in a script: no control characters (but line breaks where wanted), valid UTF-8. */
+/* Text that can stand in single quotes in a script: valid UTF-8 without control characters (but line breaks
+ * where wanted), and the typographic apostrophe for the quote. */
 static char *clean(const char *s, bool keep_lines)
 {
+    static const char apostrophe[] = "\xE2\x80\x99";
     size_t n = s ? strlen(s) : 0, at = 0;
-    char *out = cn_alloc(n + 1, 1);
+    char *out = cn_alloc(3 * n + 1, 1);
 
     for (size_t i = 0, len; out && i < n; i += len) {
-        for (len = 1; len < 4 && i + len < n && !cn_text_utf8_valid(s + i, len); len++)
+        const char *c = s + i;
+
+        for (len = 1; len < 4 && i + len < n && !cn_text_utf8_valid(c, len); len++)
             ;
-        if (!cn_text_utf8_valid(s + i, len)) {
+        if (!cn_text_utf8_valid(c, len)) {
             len = 1;
             out[at++] = '?';
-        } else if (((unsigned char)s[i] >= 0x20 && s[i] != 0x7F) ||
-                   (keep_lines && s[i] == '\n')) {
-            memcpy(out + at, s + i, len);
+        } else if (*c == '\'') {
+            memcpy(out + at, apostrophe, 3);
+            at += 3;
+        } else if (((unsigned char)*c >= 0x20 && *c != 0x7F) || (keep_lines && *c == '\n')) {
+            memcpy(out + at, c, len);
             at += len;
         }
     }
@@ -223,7 +229,7 @@ static void add_mark(struct cn_plot *p, enum mark_kind kind, double a, double b,
         p->broken = true;
         return;
     }
-    *m = (struct mark){.kind = kind, .a = a, .b = b, .text = clean(text, true)};
+    *m = (struct mark){.kind = kind, .a = a, .b = b, .text = clean(text, kind == MARK_NOTE)};
     if (!m->text)
         p->broken = true;
     if (q->last_mark)

@@ -11,6 +11,7 @@
 #include "base/text.h"
 
 enum { PANEL_W = 480, PANEL_H = 360, TITLE_H = 34, MANY_POINTS = 2000 };
+#define LARGEST 1e300 /* an axis of more has an infinite width */
 
 /* The ten and twenty colours that most plotting programs start with; neighbours differ in hue. */
 static const unsigned series_colours[10] = {0x1f77b4, 0xff7f0e, 0x2ca02c, 0xd62728, 0x9467bd,
@@ -42,9 +43,9 @@ static bool is_visible(const struct panel *q, double x, double y)
 /* A little air, and never an empty range. */
 static struct range padded(struct range r, const struct axis *a, double air)
 {
-    double lo = r.lo, hi = r.hi, width;
+    double lo = fmax(r.lo, -LARGEST), hi = fmin(r.hi, LARGEST), width;
 
-    if (isnan(lo))
+    if (isnan(r.lo))
         return a->log ? (struct range){1, 10} : (struct range){0, 1};
     if (a->log && hi / lo < 100) /* whole decades, or the axis would carry no number */
         return (struct range){pow(10, floor(log10(lo))), pow(10, floor(log10(hi)) + 1)};
@@ -130,16 +131,30 @@ static void ranges(const struct panel *q, struct range *out_x, struct range *out
 
 /* ---- 2. the script ---- */
 
-/* 'text' with its quotes doubled; nothing is expanded in single quotes. */
+/* 'text': nothing is expanded in single quotes, and no quote is inside (clean() in plot.c): gnuplot takes a
+ * doubled one at the beginning for an empty string, and what follows for commands. */
 static void put_quoted(struct cn_buf *b, const char *s, size_t n)
 {
+    CN_ASSERT(!memchr(s, 0x27, n) && !memchr(s, 0x0A, n)); /* neither quote nor line break */
     cn_buf_addc(b, '\'');
-    for (size_t i = 0; i < n; i++) {
-        if (s[i] == '\'')
-            cn_buf_addc(b, '\'');
-        cn_buf_addc(b, s[i]);
+    cn_buf_add(b, s, n);
+    cn_buf_addc(b, '\'');
+}
+
+/* A file name must stay as it is: in double quotes, all but plain characters as octal escapes. */
+static void put_file_name(struct cn_buf *b, const char *name, const char *ending)
+{
+    static const char plain[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-. ";
+
+    cn_buf_addc(b, '"');
+    for (; *name; name++) {
+        if (strchr(plain, *name))
+            cn_buf_addc(b, *name);
+        else
+            cn_buf_printf(b, "\\%03o", (unsigned)(unsigned char)*name);
     }
-    cn_buf_addc(b, '\'');
+    cn_buf_printf(b, "%s\"", ending);
 }
 
 static void put_text(struct cn_buf *b, const char *command, const char *s, const char *tail)
@@ -380,10 +395,8 @@ static void put_page(struct cn_buf *b, const struct cn_plot *p, const char *term
     cn_buf_printf(
         b, "\nset terminal %s size %d,%d font 'sans,10' background rgb 'white'\nset output ",
         terminal, width, height);
-    cn_buf_addc(b, '\'');
-    for (const char *c = name; *c; c++)
-        cn_buf_adds(b, *c == '\'' ? "''" : (char[2]){*c, '\0'});
-    cn_buf_printf(b, "%s'\nset multiplot layout %d,%d", ending, p->rows, p->cols);
+    put_file_name(b, name, ending);
+    cn_buf_printf(b, "\nset multiplot layout %d,%d", p->rows, p->cols);
     if (*p->title) {
         cn_buf_adds(b, " title ");
         put_quoted(b, p->title, strlen(p->title));
