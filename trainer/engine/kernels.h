@@ -40,6 +40,11 @@ struct cn_kernels {
     /* gw[k] = scale * (row[i] . x[col k]), edges k of rows i in lo..hi. */
     void (*outer)(const struct cn_edges *e, int64_t lo, int64_t hi, int32_t stride, float scale,
                   const float *row, const float *x, float *gw);
+    /* Three-map ReLU networks by subset sums (kernels_tables.h); NULL where there are none. */
+    void (*tables_pack)(struct cn_mlp *net);
+    void (*tables_forward)(const struct cn_mlp *net, struct cn_mlp_tile *t, int32_t n);
+    void (*tables_backward)(const struct cn_mlp *net, struct cn_mlp_tile *t, int32_t n,
+                            struct cn_mlp_grad *g, uint32_t inputs);
 };
 
 /* NULL with a message when CAIRN_CPU does not fit. */

@@ -541,4 +541,12 @@ static void outer(const struct cn_edges *e, int64_t lo, int64_t hi, int32_t stri
         outer4(e, lo, hi, stride, scale, row, x, gw);
 }
 
-const struct cn_kernels CN_TABLE = {CN_TABLE_NAME, forward, backward, adam, gather, outer};
+#if VB == 64
+#include "trainer/engine/kernels_tables.h"
+#define TABLES tables_pack, tables_forward, tables_backward
+#else
+#define TABLES NULL, NULL, NULL
+#endif
+
+const struct cn_kernels CN_TABLE = {CN_TABLE_NAME, forward, backward, adam,
+                                    gather,        outer,   TABLES};

@@ -2,6 +2,7 @@
 #include "trainer/engine/mlp.h"
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -74,6 +75,12 @@ static float *piece(float *base, int64_t *used, int64_t floats)
     return p;
 }
 
+static bool has_tables(const struct cn_mlp *net)
+{
+    return net->kernels->tables_pack && net->shape.act == CN_MLP_RELU && net->n_inner == 1 &&
+           net->hp <= CN_MLP_TABLES_MAX_HIDDEN && net->shape.in <= CN_MLP_TABLES_MAX_IN;
+}
+
 static int64_t lay_out_net(struct cn_mlp *net, float *base)
 {
     int64_t used = 0, hp = net->hp;
@@ -85,6 +92,8 @@ static int64_t lay_out_net(struct cn_mlp *net, float *base)
         net->b[l] = piece(base, &used, hp);
     }
     net->w_out = piece(base, &used, hp);
+    if (has_tables(net))
+        net->tables = piece(base, &used, hp / 16 * (hp / 4) * 256);
     return used;
 }
 
@@ -138,12 +147,13 @@ void cn_mlp_free(struct cn_mlp *net)
 struct cn_mlp_tile *cn_mlp_tile_new(const struct cn_mlp *net)
 {
     struct cn_mlp_tile *t = cn_alloc(1, sizeof *t);
-    int64_t x = (int64_t)CN_MLP_ROWS * net->ldx;
+    int64_t x = (int64_t)CN_MLP_ROWS * net->ldx,
+            mask = CN_MLP_ROWS * net->hp / 32; /* two shorts a float */
 
     if (!t)
         return NULL;
     t->scratch = cn_alloc_aligned(
-        (size_t)(cn_mlp_scratch_floats(net) + 2 * x + 2 * CN_MLP_ROWS), sizeof(float));
+        (size_t)(cn_mlp_scratch_floats(net) + 2 * x + 2 * CN_MLP_ROWS + mask), sizeof(float));
     if (!t->scratch) {
         cn_free(t);
         return NULL;
@@ -153,6 +163,7 @@ struct cn_mlp_tile *cn_mlp_tile_new(const struct cn_mlp *net)
     t->dx = t->x + x;
     t->y = t->dx + x;
     t->seed = t->y + CN_MLP_ROWS;
+    t->mask = (uint16_t *)(void *)(t->seed + CN_MLP_ROWS);
     for (int32_t r = 0; r < CN_MLP_ROWS; r++)
         t->x[(int64_t)r * t->ldx + net->shape.in] = 1;
     return t;
@@ -258,23 +269,40 @@ void cn_mlp_pack(struct cn_mlp *net, const float *params)
         }
     memcpy(net->w_out, p, (size_t)h * sizeof(float));
     net->b_out = p[h];
+    if (net->tables)
+        net->kernels->tables_pack(net);
 }
 
 void cn_mlp_forward(const struct cn_mlp *net, struct cn_mlp_tile *t, int32_t n_rows)
 {
-    net->kernels->forward(net, t, n_rows);
+    (net->tables ? net->kernels->tables_forward : net->kernels->forward)(net, t, n_rows);
+}
+
+int32_t cn_mlp_mask_size(const struct cn_mlp *net)
+{
+    return net->tables ? net->hp / 16 : 0;
+}
+
+void cn_mlp_resume(const struct cn_mlp *net, struct cn_mlp_tile *t, int32_t n_rows,
+                   const uint16_t *mask)
+{
+    if (net->tables)
+        memcpy(t->mask, mask, (size_t)(n_rows * cn_mlp_mask_size(net)) * sizeof *mask);
+    else
+        cn_mlp_forward(net, t, n_rows);
 }
 
 void cn_mlp_backward(const struct cn_mlp *net, struct cn_mlp_tile *t, int32_t n_rows,
                      struct cn_mlp_grad *g, uint32_t inputs)
 {
-    net->kernels->backward(net, t, n_rows, g, inputs);
+    (net->tables ? net->kernels->tables_backward : net->kernels->backward)(net, t, n_rows, g,
+                                                                           inputs);
 }
 
 void cn_mlp_input_grad(const struct cn_mlp *net, struct cn_mlp_tile *t, int32_t n_rows,
                        uint32_t inputs)
 {
-    net->kernels->backward(net, t, n_rows, NULL, inputs);
+    cn_mlp_backward(net, t, n_rows, NULL, inputs);
 }
 
 void cn_mlp_grad_zero(const struct cn_mlp *net, struct cn_mlp_grad *g)
@@ -297,6 +325,28 @@ void cn_mlp_grad_sum(const struct cn_mlp *net, struct cn_mlp_grad *const g[], in
     }
 }
 
+/* Inner map l of unit k. Subset sums leave M_k and c_k (kernels_tables.h), the dense kernels the gradients themselves. */
+static void add_unit(const struct cn_mlp *net, const struct cn_mlp_grad *g, int32_t l,
+                     int64_t k, float scale, float *dw, float *db)
+{
+    const float *m = g->w[l] + k * net->hp;
+    float by = scale * (net->tables ? net->w_out[k] : 1);
+
+    for (int64_t j = 0; j < net->shape.hidden; j++)
+        dw[j] += by * m[j];
+    *db += by * g->b[l][k];
+}
+
+static float out_weight_grad(const struct cn_mlp *net, const struct cn_mlp_grad *g, int64_t k)
+{
+    const float *m = net->tables ? g->w[0] + k * net->hp : NULL;
+    float sum = net->tables ? net->b[0][k] * g->b[0][k] : g->w_out[k];
+
+    for (int64_t j = 0; m && j < net->hp; j++)
+        sum += net->w[0][k * net->hp + j] * m[j];
+    return sum;
+}
+
 void cn_mlp_grad_add(const struct cn_mlp *net, const struct cn_mlp_grad *g, float scale,
                      float *dparams)
 {
@@ -310,12 +360,9 @@ void cn_mlp_grad_add(const struct cn_mlp *net, const struct cn_mlp_grad *g, floa
     }
     p += h * (in + 1);
     for (int32_t l = 0; l < net->n_inner; l++, p += h * (h + 1))
-        for (int64_t k = 0; k < h; k++) {
-            for (int64_t j = 0; j < h; j++)
-                p[k * h + j] += scale * g->w[l][k * hp + j];
-            p[h * h + k] += scale * g->b[l][k];
-        }
+        for (int64_t k = 0; k < h; k++)
+            add_unit(net, g, l, k, scale, p + k * h, p + h * h + k);
     for (int64_t k = 0; k < h; k++)
-        p[k] += scale * g->w_out[k];
+        p[k] += scale * out_weight_grad(net, g, k);
     p[h] += scale * g->b_out[0];
 }

@@ -39,7 +39,7 @@ typedef enum {
 } cn_mlp_act;
 
 enum {
-    CN_MLP_ROWS = 32,     /* rows of a tile */
+    CN_MLP_ROWS = 64,     /* rows of a tile */
     CN_MLP_MAX_IN = 32,   /* inputs */
     CN_MLP_MAX_LAYERS = 8 /* linear maps */
 };
@@ -53,11 +53,13 @@ struct cn_mlp;
 struct cn_mlp_grad;
 
 struct cn_mlp_tile {
-    int32_t ldx;    /* floats from one row of x (and dx) to the next */
-    float *x;       /* (CN_MLP_ROWS, ldx) inputs, filled by the caller */
-    float *y;       /* (CN_MLP_ROWS) outputs */
-    float *seed;    /* (CN_MLP_ROWS) weight seeds dL/dy, filled by the caller before backward */
-    float *dx;      /* (CN_MLP_ROWS, ldx) unit-seed input gradients */
+    int32_t ldx; /* floats from one row of x (and dx) to the next */
+    float *x;    /* (CN_MLP_ROWS, ldx) inputs, filled by the caller */
+    float *y;    /* (CN_MLP_ROWS) outputs */
+    float *seed; /* (CN_MLP_ROWS) weight seeds dL/dy, filled by the caller before backward */
+    float *dx;   /* (CN_MLP_ROWS, ldx) unit-seed input gradients */
+    uint16_t *
+        mask; /* (CN_MLP_ROWS, cn_mlp_mask_size) which units of the last hidden layer are active */
     float *scratch; /* private */
 };
 
@@ -91,6 +93,11 @@ void cn_mlp_grad_free(struct cn_mlp_grad *g);
 
 void cn_mlp_pack(struct cn_mlp *net, const float *params);
 void cn_mlp_forward(const struct cn_mlp *net, struct cn_mlp_tile *t, int32_t n_rows);
+/* Forward and backward may be visits apart: keep t->mask after forward (mask_size shorts a row, 0 when the network keeps none),
+ * fill t->x again and call resume instead of forward. y is not recomputed. */
+int32_t cn_mlp_mask_size(const struct cn_mlp *net);
+void cn_mlp_resume(const struct cn_mlp *net, struct cn_mlp_tile *t, int32_t n_rows,
+                   const uint16_t *mask);
 /* After cn_mlp_forward on the same tile; the hidden rows are consumed. */
 void cn_mlp_backward(const struct cn_mlp *net, struct cn_mlp_tile *t, int32_t n_rows,
                      struct cn_mlp_grad *g, uint32_t inputs);

@@ -22,7 +22,11 @@ struct cn_mlp {
     float *b[CN_MLP_MAX_LAYERS];  /* (hp) */
     float *w_out;                 /* (hp) */
     float b_out;
+    float *tables; /* (hp/16, hp/4, 16, 16) subset sums of w_out * w[0], NULL = dense kernels */
 };
+
+/* Limits of the subset-sum kernels: beyond them the dense ones serve. */
+enum { CN_MLP_TABLES_MAX_HIDDEN = 128, CN_MLP_TABLES_MAX_IN = 7 };
 
 /* Accumulators in padded layout, one slab. */
 struct cn_mlp_grad {

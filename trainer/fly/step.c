@@ -57,6 +57,7 @@ void cn_fly_step_free(struct cn_fly_step *s)
     cn_mlp_tiles_free(s->f_tiles);
     cn_mlp_free(s->g);
     cn_mlp_free(s->f);
+    cn_free(s->mask);
     cn_free(s->slab);
     cn_free(s);
 }
@@ -101,6 +102,9 @@ static cn_status make_nets(struct cn_fly_step *s, struct cn_err *err)
     s->f = s->g ? cn_mlp_new(&s->mod->fs, err) : NULL;
     if (!s->f)
         return err->status;
+    s->mask_size = cn_mlp_mask_size(s->g);
+    s->mask = cn_alloc_aligned((size_t)(s->n * (s->max_frames + 2) * s->mask_size + 1),
+                               sizeof *s->mask);
     s->g_tiles = cn_mlp_tiles_new(s->g, threads);
     s->f_tiles = cn_mlp_tiles_new(s->f, threads);
     for (int32_t c = 0; c < s->chunks; c++) {
@@ -110,7 +114,7 @@ static cn_status make_nets(struct cn_fly_step *s, struct cn_err *err)
         if (!s->g_acc[c] || !s->f_acc[c] || !s->x_acc[c])
             return cn_err_set(err, CN_ENOMEM, "step: no memory for gradients");
     }
-    if (!s->g_tiles || !s->f_tiles)
+    if (!s->g_tiles || !s->f_tiles || !s->mask)
         return cn_err_set(err, CN_ENOMEM, "step: no memory for tiles");
     return CN_OK;
 }
@@ -255,6 +259,12 @@ static float norm_excess(const struct cn_fly_step *s, const float *y)
     return positive(s, y[s->norm]) - (float)(2 * s->xnorm);
 }
 
+/* What g's forward leaves for its backward: the masks of neuron i's rows. */
+static uint16_t *g_mask(const struct cn_fly_step *s, int64_t i)
+{
+    return s->mask + i * s->g_rows * s->mask_size;
+}
+
 static void g_forward_chunk(void *ctx, int64_t c)
 {
     struct cn_fly_step *s = ctx;
@@ -262,10 +272,13 @@ static void g_forward_chunk(void *ctx, int64_t c)
     int64_t lo = cn_fly_step_start(s, c), hi = cn_fly_step_start(s, c + 1), i = lo;
     struct cn_fly_partial *part = &s->part[c];
     float *y = s->yg + lo * s->g_rows;
+    uint16_t *mask = g_mask(s, lo);
 
     for (int32_t slot = 0, count; (count = fill_g(s, t, hi, &i, &slot)) > 0; y += count) {
         cn_mlp_forward(s->g, t, count);
         memcpy(y, t->y, (size_t)count * sizeof(float));
+        memcpy(mask, t->mask, (size_t)(count * s->mask_size) * sizeof *mask);
+        mask += count * s->mask_size;
     }
     for (i = lo; i < hi; i++) {
         y = s->yg + i * s->g_rows;
@@ -391,6 +404,7 @@ static void g_backward_chunk(void *ctx, int64_t c)
     int64_t lo = cn_fly_step_start(s, c), hi = cn_fly_step_start(s, c + 1), i = lo, at = lo;
     int32_t slot = 0, at_slot = 0, count;
     float *grad_a = s->grad + s->mod->oa, embed[ROWS];
+    const uint16_t *mask = g_mask(s, lo);
 
     s->kernels->gather(&out, lo, hi, s->ld, s->dm, s->dG);
     for (int64_t k = lo * s->d; k < hi * s->d; k++)
@@ -406,7 +420,8 @@ static void g_backward_chunk(void *ctx, int64_t c)
                 row_i++;
             }
         }
-        cn_mlp_forward(s->g, t, count);
+        cn_mlp_resume(s->g, t, count, mask);
+        mask += count * s->mask_size;
         cn_mlp_backward(s->g, t, count, s->g_acc[c], embedding_bits(s));
         for (int32_t r = 0; r < count; r++) {
             if (at_slot < s->frames)

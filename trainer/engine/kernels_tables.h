@@ -1,0 +1,359 @@
+/* ReLU networks of three maps with AVX-512: forward over active inputs only, backward by subset sums. Included by
+ * kernels_impl.h once its blocks are defined (VB = 64).
+ *
+ * Forward. About half of h1 is zero. For four rows the union of their active units becomes an index list, and the
+ * block product runs over that list. Of the second hidden layer only its mask and the output survive.
+ *
+ * Backward ("four Russians"). The output is one number, so the adjoint of layer 2 is mask * w_out: binary. With W the
+ * inner map (k, :) and s the seeds,
+ *   u_r = sum over active k of w_out_k W[k]       = one look-up per four units in sums made once per pack,
+ *   M_k = sum over rows active at k of s_r h1_r   = one look-up per four rows in sums made once per tile,
+ * and dW[k] = w_out_k M_k, db_k = w_out_k c_k, dw_out_k = W[k].M_k + b_k c_k with c_k = sum of s_r over active rows:
+ * cn_mlp_grad_add makes these three from M and c. Exact up to the order of additions, and the cost does not depend on
+ * how many units are active. Columns go in blocks of 16, outermost, so that both tables of a block (20 KB and 16 KB at
+ * 80 units) stay in L1.
+ */
+
+/* ---- forward ---- */
+
+/* h1 of four rows and the list of units that any of them has active. */
+INLINE int32_t first_layer4(const struct cn_mlp *net, int32_t in, const float *x, int64_t ldx,
+                            float *h, int32_t *list)
+{
+    const __m512i iota =
+        _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+    int32_t count = 0;
+
+    for (int32_t j = 0; j < net->hp; j += 16) {
+        vf z0 = {0}, z1 = z0, z2 = z0, z3 = z0;
+        __mmask16 any;
+        for (int32_t i = 0; i <= in; i++) {
+            vf w = v_load(net->w0 + (int64_t)i * net->hp + j);
+            z0 += v_set(x[i]) * w;
+            z1 += v_set(x[ldx + i]) * w;
+            z2 += v_set(x[2 * ldx + i]) * w;
+            z3 += v_set(x[3 * ldx + i]) * w;
+        }
+        z0 = v_relu(z0);
+        z1 = v_relu(z1);
+        z2 = v_relu(z2);
+        z3 = v_relu(z3);
+        v_store(h + j, z0);
+        v_store(h + net->hp + j, z1);
+        v_store(h + 2 * net->hp + j, z2);
+        v_store(h + 3 * net->hp + j, z3);
+        /* not equal to zero: a NaN counts as active and reaches the output */
+        any = _mm512_cmp_ps_mask((__m512)z0, _mm512_setzero_ps(), _CMP_NEQ_UQ) |
+              _mm512_cmp_ps_mask((__m512)z1, _mm512_setzero_ps(), _CMP_NEQ_UQ) |
+              _mm512_cmp_ps_mask((__m512)z2, _mm512_setzero_ps(), _CMP_NEQ_UQ) |
+              _mm512_cmp_ps_mask((__m512)z3, _mm512_setzero_ps(), _CMP_NEQ_UQ);
+        _mm512_storeu_si512(
+            list + count,
+            _mm512_maskz_compress_epi32(any, _mm512_add_epi32(iota, _mm512_set1_epi32(j))));
+        count += __builtin_popcount(any);
+    }
+    return count;
+}
+
+/* One column block: z of four rows from the listed units; y vectors += relu(z) w_out, masks of z > 0. */
+#define T_START(r, col) vf c##r##col = v_load(bias + col * VF);
+#define T_LOAD_A(r)     vf a##r = v_set(h[r * hp + k]);
+#define T_FINISH(r, col)                                \
+    y[r] += v_relu(c##r##col) * v_load(out + col * VF); \
+    mask[r * blocks + col] =                            \
+        _mm512_cmp_ps_mask((__m512)c##r##col, _mm512_setzero_ps(), _CMP_NLE_UQ);
+
+#define DEFINE_LISTED(C)                                                                  \
+    INLINE void listed_##C(const struct cn_mlp *net, const float *h, const int32_t *list, \
+                           int32_t count, int64_t j, vf *y, uint16_t *mask)               \
+    {                                                                                     \
+        int64_t hp = net->hp, blocks = hp / VF;                                           \
+        const float *bias = net->b[0] + j * VF, *out = net->w_out + j * VF,               \
+                    *w = net->wt[0] + j * VF;                                             \
+        ROWS4(COLS##C, T_START)                                                           \
+        for (int32_t q = 0; q < count; q++) {                                             \
+            int64_t k = list[q];                                                          \
+            const float *b = w + k * hp;                                                  \
+            COLS##C(P_LOAD_B, 0) LIST4(T_LOAD_A) ROWS4(COLS##C, P_FMA)                    \
+        }                                                                                 \
+        mask += j;                                                                        \
+        ROWS4(COLS##C, T_FINISH)                                                          \
+    }
+
+DEFINE_LISTED(1)
+DEFINE_LISTED(2)
+DEFINE_LISTED(3)
+DEFINE_LISTED(4)
+DEFINE_LISTED(5)
+
+INLINE void forward_with(const struct cn_mlp *net, struct cn_mlp_tile *t, int32_t n, int32_t in)
+{
+    float h[4 * CN_MLP_TABLES_MAX_HIDDEN];
+    int32_t list[CN_MLP_TABLES_MAX_HIDDEN + 16];
+    int64_t blocks = net->hp / VF;
+
+    for (int32_t r = 0; r < n; r += 4) { /* rows past n are stale and ignored */
+        int32_t count = first_layer4(net, in, t->x + (int64_t)r * t->ldx, t->ldx, h, list);
+        uint16_t *mask = t->mask + r * blocks;
+        vf y[4] = {{0}};
+        int64_t j = 0;
+        for (; blocks - j > 5; j += 4)
+            listed_4(net, h, list, count, j, y, mask);
+        switch (blocks - j) {
+        case 1:
+            listed_1(net, h, list, count, j, y, mask);
+            break;
+        case 2:
+            listed_2(net, h, list, count, j, y, mask);
+            break;
+        case 3:
+            listed_3(net, h, list, count, j, y, mask);
+            break;
+        case 4:
+            listed_4(net, h, list, count, j, y, mask);
+            break;
+        default:
+            listed_5(net, h, list, count, j, y, mask);
+        }
+        for (int32_t k = 0; k < 4; k++)
+            t->y[r + k] = net->b_out + v_hsum(y[k]);
+    }
+}
+
+/* The number of inputs known at compile time for embeddings of two (g: 3, f: 5), so that the small loops unroll. */
+static void tables_forward(const struct cn_mlp *net, struct cn_mlp_tile *t, int32_t n)
+{
+    if (net->shape.in == 3)
+        forward_with(net, t, n, 3);
+    else if (net->shape.in == 5)
+        forward_with(net, t, n, 5);
+    else
+        forward_with(net, t, n, net->shape.in);
+}
+
+/* ---- sums of subsets ---- */
+
+/* 16 vectors: sum of a0..a3 over the bits of the index. */
+INLINE void subset_sums(float *to, vf a0, vf a1, vf a2, vf a3)
+{
+    vf s01 = a0 + a1, s23 = a2 + a3;
+
+    v_store(to, (vf){0});
+    v_store(to + 16, a0);
+    v_store(to + 32, a1);
+    v_store(to + 48, s01);
+    v_store(to + 64, a2);
+    v_store(to + 80, a0 + a2);
+    v_store(to + 96, a1 + a2);
+    v_store(to + 112, s01 + a2);
+    v_store(to + 128, a3);
+    v_store(to + 144, a0 + a3);
+    v_store(to + 160, a1 + a3);
+    v_store(to + 176, s01 + a3);
+    v_store(to + 192, s23);
+    v_store(to + 208, a0 + s23);
+    v_store(to + 224, a1 + s23);
+    v_store(to + 240, s01 + s23);
+}
+
+/* Table for u: (column block, group of four units, 16 subsets, 16 columns). */
+static void tables_pack(struct cn_mlp *net)
+{
+    float *to = net->tables;
+
+    for (int64_t j = 0; j < net->hp; j += 16)
+        for (int64_t k = 0; k < net->hp; k += 4, to += 256) {
+            const float *w = net->w[0] + k * net->hp + j, *out = net->w_out + k;
+            subset_sums(to, out[0] * v_load(w), out[1] * v_load(w + net->hp),
+                        out[2] * v_load(w + 2 * net->hp), out[3] * v_load(w + 3 * net->hp));
+        }
+}
+
+/* ---- backward ---- */
+
+enum { GROUPS = CN_MLP_ROWS / 4 };
+
+/* Bit r of word[k] = unit k of row r active. */
+static void transpose_masks(const struct cn_mlp *net, const uint16_t *mask, int32_t n,
+                            uint64_t *word)
+{
+    int64_t blocks = net->hp / 16;
+    uint16_t column[64] __attribute__((aligned(64)));
+
+    for (int64_t j = 0; j < blocks; j++) {
+        __m512i lo, hi;
+        for (int32_t r = 0; r < 64; r++)
+            column[r] = r < n ? mask[r * blocks + j] : 0;
+        lo = _mm512_load_si512(column);
+        hi = _mm512_load_si512(column + 32);
+        for (int32_t k = 0; k < 16; k++) {
+            __m512i bit = _mm512_set1_epi16((short)(1 << k));
+            word[16 * j + k] = _mm512_test_epi16_mask(lo, bit) |
+                               (uint64_t)_mm512_test_epi16_mask(hi, bit) << 32;
+        }
+    }
+}
+
+/* Sums of s h1 over the rows of each group of four, for one column block; and which h1 are active. */
+INLINE void row_sums(const struct cn_mlp *net, int32_t in, const struct cn_mlp_tile *t,
+                     int32_t groups, int64_t j, float *sums, uint16_t *active)
+{
+    for (int32_t g = 0; g < groups; g++) {
+        const float *x = t->x + 4 * (int64_t)g * t->ldx, *s = t->seed + 4 * g;
+        vf z0 = {0}, z1 = z0, z2 = z0, z3 = z0, zero = {0};
+        for (int32_t i = 0; i <= in; i++) {
+            vf w = v_load(net->w0 + (int64_t)i * net->hp + j);
+            z0 += v_set(x[i]) * w;
+            z1 += v_set(x[t->ldx + i]) * w;
+            z2 += v_set(x[2 * t->ldx + i]) * w;
+            z3 += v_set(x[3 * t->ldx + i]) * w;
+        }
+        active[4 * g] = _mm512_cmp_ps_mask((__m512)z0, (__m512)zero, _CMP_GT_OQ);
+        active[4 * g + 1] = _mm512_cmp_ps_mask((__m512)z1, (__m512)zero, _CMP_GT_OQ);
+        active[4 * g + 2] = _mm512_cmp_ps_mask((__m512)z2, (__m512)zero, _CMP_GT_OQ);
+        active[4 * g + 3] = _mm512_cmp_ps_mask((__m512)z3, (__m512)zero, _CMP_GT_OQ);
+        subset_sums(sums + 256 * g, s[0] * v_relu(z0), s[1] * v_relu(z1), s[2] * v_relu(z2),
+                    s[3] * v_relu(z3));
+    }
+}
+
+/* 256 floats a group: the offset of subset `index` in floats is 16 * index. */
+#define PICK(table, bits, g) v_load((table) + 256 * (g) + (((bits) >> (4 * (g))) & 15) * 16)
+
+/* M[k] of one column block += the sums that unit k's rows select. Four units at a time hide the latency. */
+INLINE void unit_sums(int64_t hp, const uint64_t *word, int32_t groups, const float *sums,
+                      float *m)
+{
+    for (int64_t k = 0; k < hp; k += 4, m += 4 * hp) {
+        uint64_t b0 = word[k], b1 = word[k + 1], b2 = word[k + 2], b3 = word[k + 3];
+        vf m0 = v_load(m), m1 = v_load(m + hp), m2 = v_load(m + 2 * hp),
+           m3 = v_load(m + 3 * hp);
+        const float *s = sums;
+        for (int32_t g = 0; g < groups; g++, s += 256) {
+            m0 += v_load(s + (b0 & 15) * 16);
+            m1 += v_load(s + (b1 & 15) * 16);
+            m2 += v_load(s + (b2 & 15) * 16);
+            m3 += v_load(s + (b3 & 15) * 16);
+            b0 >>= 4;
+            b1 >>= 4;
+            b2 >>= 4;
+            b3 >>= 4;
+        }
+        v_store(m, m0);
+        v_store(m + hp, m1);
+        v_store(m + 2 * hp, m2);
+        v_store(m + 3 * hp, m3);
+    }
+}
+
+/* u of a row in one column block: look-ups by the row's mask. */
+INLINE vf row_adjoint(const float *table, const uint16_t *mask, int64_t blocks)
+{
+    vf u0 = {0}, u1 = u0;
+
+    for (int64_t q = 0; q < blocks; q++, table += 1024) {
+        uint64_t bits = mask[q];
+        u0 += PICK(table, bits, 0);
+        u1 += PICK(table, bits, 1);
+        u0 += PICK(table, bits, 2);
+        u1 += PICK(table, bits, 3);
+    }
+    return u0 + u1;
+}
+
+/* Adjoints of one column block: gradient of the first layer, and the input adjoints' partial sums. */
+INLINE void block_adjoints(const struct cn_mlp *net, int32_t in, struct cn_mlp_tile *t,
+                           int32_t n, int64_t j, const uint16_t *active, float *g0,
+                           int32_t n_wanted, const int32_t *wanted, vf *partial)
+{
+    int64_t blocks = net->hp / 16;
+    const float *table = net->tables + j * net->hp * 4; /* j/16 blocks of hp/4 groups of 256 */
+    const float *xs = cn_mlp_xs(net, t);
+    vf acc[8] = {{0}};
+
+    for (int32_t r = 0; r < n; r++) {
+        vf d = (vf)_mm512_maskz_mov_ps(
+            active[r], (__m512)row_adjoint(table, t->mask + r * blocks, blocks));
+        for (int32_t i = 0; g0 && i < 8; i++) /* eight at most: the caller checks */
+            if (i <= in)
+                acc[i] += v_set(xs[(int64_t)r * t->ldx + i]) * d;
+        for (int32_t w = 0; w < n_wanted; w++) {
+            vf p = d * v_load(net->w0 + (int64_t)wanted[w] * net->hp + j);
+            partial[r * n_wanted + w] = j ? partial[r * n_wanted + w] + p : p;
+        }
+    }
+    for (int32_t i = 0; g0 && i <= in; i++)
+        v_store(g0 + i * net->hp, v_load(g0 + i * net->hp) + acc[i]);
+}
+
+/* c_k += sum of seeds over the rows active at k, and the output bias. */
+static void seed_sums(const struct cn_mlp *net, const struct cn_mlp_tile *t, int32_t n,
+                      struct cn_mlp_grad *g)
+{
+    int64_t blocks = net->hp / 16;
+
+    for (int64_t j = 0; j < blocks; j++) {
+        __m512 c = _mm512_loadu_ps(g->b[0] + 16 * j);
+        for (int32_t r = 0; r < n; r++)
+            c = _mm512_mask_add_ps(c, t->mask[r * blocks + j], c, _mm512_set1_ps(t->seed[r]));
+        _mm512_storeu_ps(g->b[0] + 16 * j, c);
+    }
+    for (int32_t r = 0; r < n; r++)
+        g->b_out[0] += t->seed[r];
+}
+
+static void scale_inputs(const struct cn_mlp *net, struct cn_mlp_tile *t, int32_t n)
+{
+    float *xs = cn_mlp_xs(net, t);
+
+    for (int32_t r = 0; r < n; r++)
+        for (int32_t i = 0; i < t->ldx; i++)
+            xs[r * t->ldx + i] = t->seed[r] * t->x[r * t->ldx + i];
+}
+
+INLINE void backward_with(const struct cn_mlp *net, int32_t in, struct cn_mlp_tile *t,
+                          int32_t n, struct cn_mlp_grad *g, uint32_t inputs)
+{
+    float sums[256 * GROUPS] __attribute__((aligned(64)));
+    vf partial[CN_MLP_ROWS * CN_MLP_TABLES_MAX_IN];
+    uint64_t word[CN_MLP_TABLES_MAX_HIDDEN];
+    uint16_t active[CN_MLP_ROWS];
+    int32_t wanted[CN_MLP_MAX_IN], n_wanted = 0, groups = (n + 3) / 4;
+
+    for (int32_t i = 0; i < in; i++)
+        if (inputs >> i & 1)
+            wanted[n_wanted++] = i;
+    for (int32_t r = n; r < 4 * groups; r++)
+        t->seed[r] = 0;
+    if (g) {
+        transpose_masks(net, t->mask, n, word);
+        seed_sums(net, t, n, g);
+        scale_inputs(net, t, n);
+    }
+    for (int64_t j = 0; j < net->hp; j += 16) {
+        row_sums(net, in, t, groups, j, sums, active);
+        if (g)
+            unit_sums(net->hp, word, groups, sums, g->w[0] + j);
+        if (n_wanted == 2) /* the embedding; and with the message */
+            block_adjoints(net, in, t, n, j, active, g ? g->w0 + j : NULL, 2, wanted, partial);
+        else if (n_wanted == 3)
+            block_adjoints(net, in, t, n, j, active, g ? g->w0 + j : NULL, 3, wanted, partial);
+        else
+            block_adjoints(net, in, t, n, j, active, g ? g->w0 + j : NULL, n_wanted, wanted,
+                           partial);
+    }
+    for (int32_t r = 0; r < n; r++)
+        for (int32_t w = 0; w < n_wanted; w++)
+            t->dx[(int64_t)r * t->ldx + wanted[w]] = v_hsum(partial[r * n_wanted + w]);
+}
+
+static void tables_backward(const struct cn_mlp *net, struct cn_mlp_tile *t, int32_t n,
+                            struct cn_mlp_grad *g, uint32_t inputs)
+{
+    if (net->shape.in == 3)
+        backward_with(net, 3, t, n, g, inputs);
+    else if (net->shape.in == 5)
+        backward_with(net, 5, t, n, g, inputs);
+    else
+        backward_with(net, net->shape.in, t, n, g, inputs);
+}
