@@ -29,7 +29,7 @@
 #include "logs/store.h"
 
 /* One line of ucb_scores.txt. */
-struct cn_score_row {
+struct cn_score_line {
     int64_t node, parent; /* parent 0 or outside the block: root */
     double score;
     int64_t visits;
@@ -40,7 +40,7 @@ struct cn_score_row {
 
 struct cn_project_opts {
     bool write_scores;                 /* false: leave ucb_scores.txt alone */
-    const struct cn_score_row *scores; /* any order */
+    const struct cn_score_line *scores; /* any order */
     int n_scores;                      /* 0: an empty file, "parent = root" */
     int64_t score_block;               /* the block they belong to */
     double score_c;                    /* the c that was used */

@@ -10,7 +10,7 @@
 
 static int by_score(const void *a, const void *b)
 {
-    const struct cn_score_row *x = a, *y = b;
+    const struct cn_score_line *x = a, *y = b;
 
     if (x->score != y->score)
         return x->score < y->score ? 1 : -1;
@@ -29,7 +29,7 @@ static const struct {
     {"r2_drop", "R2drop", 3},           {"final_loss", "Loss", 3},
 };
 
-static void put_row(const struct cn_history *h, const struct cn_score_row *r,
+static void put_row(const struct cn_history *h, const struct cn_score_line *r,
                     struct cn_buf *out)
 {
     const struct cn_iteration *it = r->iteration ? cn_history_iteration(h, r->iteration) : NULL;
@@ -53,7 +53,7 @@ void cn_project_scores(const struct cn_history *h, const struct cn_project_opts 
                        struct cn_buf *out)
 {
     const struct cn_block *b = cn_history_block(h, o->score_block);
-    struct cn_score_row *rows;
+    struct cn_score_line *rows;
 
     if (o->n_scores <= 0)
         return; /* a block's start: an empty file means parent = root */

@@ -37,7 +37,7 @@ TestSuite(logs_project, .init = set_up, .fini = tear_down);
 
 #define OK(call) cr_assert_eq((call), CN_OK, "%s", err.text)
 
-static const struct cn_score_row rows[] = {
+static const struct cn_score_line rows[] = {
     {1, 0, 2.11, 2, 0.71, 1, ""},
     {2, 1, 2.175, 1, 0.93, 2, "training.lr_W: 1.0e-3 -> 2.0e-3"},
     {3, 2, -0.5, 1, -0.12, 0, "training.lr_W: 2.0e-3 -> 2.0e-2"},
