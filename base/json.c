@@ -255,6 +255,7 @@ static cn_status scan_number(struct scan *s)
     }
     if (s->at - start > NUMBER_CHARS)
         return fail(s, start, "number of more than %d characters", NUMBER_CHARS);
+    CN_ASSERT(s->nodes);
     s->nodes[s->n_nodes - 1].end = s->at;
     return CN_OK;
 }
@@ -469,6 +470,7 @@ cn_status cn_json_parse(const char *name, const char *text, size_t n, struct cn_
         (void)cn_err_set(err, st, "%s: no memory for the JSON text of %zu bytes", name, n);
         goto out;
     }
+    CN_ASSERT(s.nodes); /* a text that passed has a value */
     d->nodes = s.nodes;
     d->n_nodes = s.n_nodes;
     s.nodes = NULL;

@@ -97,8 +97,8 @@ int cn_pattern_match(const struct cn_pattern *p, const char *s, size_t n, size_t
         return 0;
     ends = pcre2_get_ovector_pointer(p->found);
     for (int i = 0; i < groups && i < m_n; i++) {
-        m[i].start = ends[2 * i];
-        m[i].end = ends[2 * i + 1];
+        m[i].start = ends[(size_t)i * 2];
+        m[i].end = ends[(size_t)i * 2 + 1];
     }
     return groups;
 }

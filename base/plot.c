@@ -22,7 +22,7 @@ enum { TIMEOUT_MS = 60000 };
  * where wanted), and the typographic apostrophe for the quote. */
 static char *clean(const char *s, bool keep_lines)
 {
-    static const char apostrophe[] = "\xE2\x80\x99";
+    static const char apostrophe[3] = {'\xE2', '\x80', '\x99'};
     size_t n = s ? strlen(s) : 0, at = 0;
     char *out = cn_alloc(3 * n + 1, 1);
 
@@ -35,8 +35,8 @@ static char *clean(const char *s, bool keep_lines)
             len = 1;
             out[at++] = '?';
         } else if (*c == '\'') {
-            memcpy(out + at, apostrophe, 3);
-            at += 3;
+            memcpy(out + at, apostrophe, sizeof apostrophe);
+            at += sizeof apostrophe;
         } else if (((unsigned char)*c >= 0x20 && *c != 0x7F) || (keep_lines && *c == '\n')) {
             memcpy(out + at, c, len);
             at += len;
