@@ -217,27 +217,30 @@ INLINE void row_sums(const struct cn_mlp *net, int32_t in, const struct cn_mlp_t
     }
 }
 
-/* 256 floats a group: the offset of subset `index` in floats is 16 * index. */
-#define PICK(table, bits, g) v_load((table) + 256 * (g) + (((bits) >> (4 * (g))) & 15) * 16)
+/* Subset g of a word of nibbles: vector number (word >> 4g) & 15 of the g-th table of 16 vectors. The rotation leaves the
+ * nibble as a byte offset, so a look-up is rotate, mask, add from memory. */
+INLINE vf pick(const float *table, uint64_t word, int32_t g)
+{
+    uint64_t turned = word >> ((4 * g + 58) & 63) | word << ((6 - 4 * g) & 63);
+    return v_load(
+        (const float *)(const void *)((const char *)(table + 256 * g) + (turned & 0x3c0)));
+}
 
 /* M[k] of one column block += the sums that unit k's rows select. Four units at a time hide the latency. */
 INLINE void unit_sums(int64_t hp, const uint64_t *word, int32_t groups, const float *sums,
                       float *m)
 {
     for (int64_t k = 0; k < hp; k += 4, m += 4 * hp) {
-        uint64_t b0 = word[k], b1 = word[k + 1], b2 = word[k + 2], b3 = word[k + 3];
         vf m0 = v_load(m), m1 = v_load(m + hp), m2 = v_load(m + 2 * hp),
            m3 = v_load(m + 3 * hp);
-        const float *s = sums;
-        for (int32_t g = 0; g < groups; g++, s += 256) {
-            m0 += v_load(s + (b0 & 15) * 16);
-            m1 += v_load(s + (b1 & 15) * 16);
-            m2 += v_load(s + (b2 & 15) * 16);
-            m3 += v_load(s + (b3 & 15) * 16);
-            b0 >>= 4;
-            b1 >>= 4;
-            b2 >>= 4;
-            b3 >>= 4;
+#pragma GCC unroll 16
+        for (int32_t g = 0; g < GROUPS; g++) {
+            if (g >= groups)
+                break;
+            m0 += pick(sums, word[k], g);
+            m1 += pick(sums, word[k + 1], g);
+            m2 += pick(sums, word[k + 2], g);
+            m3 += pick(sums, word[k + 3], g);
         }
         v_store(m, m0);
         v_store(m + hp, m1);
@@ -246,44 +249,55 @@ INLINE void unit_sums(int64_t hp, const uint64_t *word, int32_t groups, const fl
     }
 }
 
-/* u of a row in one column block: look-ups by the row's mask. */
-INLINE vf row_adjoint(const float *table, const uint16_t *mask, int64_t blocks)
+/* d[r] = u of row r in one column block, where h1 is active. */
+INLINE void row_adjoints(const float *table, const uint16_t *mask, int64_t blocks, int32_t n,
+                         const uint16_t *active, float *d)
 {
-    vf u0 = {0}, u1 = u0;
-
-    for (int64_t q = 0; q < blocks; q++, table += 1024) {
-        uint64_t bits = mask[q];
-        u0 += PICK(table, bits, 0);
-        u1 += PICK(table, bits, 1);
-        u0 += PICK(table, bits, 2);
-        u1 += PICK(table, bits, 3);
+    for (int32_t r = 0; r < n; r++, mask += blocks, d += 16) {
+        const float *from = table;
+        vf u0 = {0}, u1 = u0;
+        int64_t q = 0;
+        for (; q + 4 <= blocks; q += 4, from += 4096) {
+            uint64_t word;
+            memcpy(&word, mask + q, sizeof word);
+#pragma GCC unroll 8
+            for (int32_t g = 0; g < 16; g += 2) {
+                u0 += pick(from, word, g);
+                u1 += pick(from, word, g + 1);
+            }
+        }
+        for (; q < blocks; q++, from += 1024) {
+            u0 += pick(from, mask[q], 0);
+            u1 += pick(from, mask[q], 1);
+            u0 += pick(from, mask[q], 2);
+            u1 += pick(from, mask[q], 3);
+        }
+        _mm512_storeu_ps(d, _mm512_maskz_mov_ps(active[r], (__m512)(u0 + u1)));
     }
-    return u0 + u1;
 }
 
-/* Adjoints of one column block: gradient of the first layer, and the input adjoints' partial sums. */
-INLINE void block_adjoints(const struct cn_mlp *net, int32_t in, struct cn_mlp_tile *t,
-                           int32_t n, int64_t j, const uint16_t *active, float *g0,
-                           int32_t n_wanted, const int32_t *wanted, vf *partial)
+/* Gradient of the first layer's column block from its adjoints d, g0[i] += sum_r xs[r][i] d[r]. */
+INLINE void first_layer_sums(int32_t in, int64_t hp, int64_t ldx, int32_t n, const float *xs,
+                             const float *d, float *g0)
 {
-    int64_t blocks = net->hp / 16;
-    const float *table = net->tables + j * net->hp * 4; /* j/16 blocks of hp/4 groups of 256 */
-    const float *xs = cn_mlp_xs(net, t);
     vf acc[8] = {{0}};
 
-    for (int32_t r = 0; r < n; r++) {
-        vf d = (vf)_mm512_maskz_mov_ps(
-            active[r], (__m512)row_adjoint(table, t->mask + r * blocks, blocks));
-        for (int32_t i = 0; g0 && i < 8; i++) /* eight at most: the caller checks */
+    for (int32_t r = 0; r < n; r++, d += 16, xs += ldx)
+#pragma GCC unroll 8
+        for (int32_t i = 0; i < 8; i++)
             if (i <= in)
-                acc[i] += v_set(xs[(int64_t)r * t->ldx + i]) * d;
-        for (int32_t w = 0; w < n_wanted; w++) {
-            vf p = d * v_load(net->w0 + (int64_t)wanted[w] * net->hp + j);
-            partial[r * n_wanted + w] = j ? partial[r * n_wanted + w] + p : p;
-        }
-    }
-    for (int32_t i = 0; g0 && i <= in; i++)
-        v_store(g0 + i * net->hp, v_load(g0 + i * net->hp) + acc[i]);
+                acc[i] += v_set(xs[i]) * v_load(d);
+#pragma GCC unroll 8
+    for (int32_t i = 0; i < 8; i++)
+        if (i <= in)
+            v_store(g0 + i * hp, v_load(g0 + i * hp) + acc[i]);
+}
+
+/* partial[r] (+)= d[r] times one input's weights. */
+INLINE void input_partial(int32_t n, int start, const float *d, vf w, vf *partial)
+{
+    for (int32_t r = 0; r < n; r++)
+        partial[r] = start ? v_load(d + 16 * r) * w : partial[r] + v_load(d + 16 * r) * w;
 }
 
 /* c_k += sum of seeds over the rows active at k, and the output bias. */
@@ -315,7 +329,8 @@ INLINE void backward_with(const struct cn_mlp *net, int32_t in, struct cn_mlp_ti
                           int32_t n, struct cn_mlp_grad *g, uint32_t inputs)
 {
     float sums[256 * GROUPS] __attribute__((aligned(64)));
-    vf partial[CN_MLP_ROWS * CN_MLP_TABLES_MAX_IN];
+    float d[16 * CN_MLP_ROWS] __attribute__((aligned(64)));
+    vf partial[CN_MLP_TABLES_MAX_IN][CN_MLP_ROWS];
     uint64_t word[CN_MLP_TABLES_MAX_HIDDEN];
     uint16_t active[CN_MLP_ROWS];
     int32_t wanted[CN_MLP_MAX_IN], n_wanted = 0, groups = (n + 3) / 4;
@@ -334,17 +349,16 @@ INLINE void backward_with(const struct cn_mlp *net, int32_t in, struct cn_mlp_ti
         row_sums(net, in, t, groups, j, sums, active);
         if (g)
             unit_sums(net->hp, word, groups, sums, g->w[0] + j);
-        if (n_wanted == 2) /* the embedding; and with the message */
-            block_adjoints(net, in, t, n, j, active, g ? g->w0 + j : NULL, 2, wanted, partial);
-        else if (n_wanted == 3)
-            block_adjoints(net, in, t, n, j, active, g ? g->w0 + j : NULL, 3, wanted, partial);
-        else
-            block_adjoints(net, in, t, n, j, active, g ? g->w0 + j : NULL, n_wanted, wanted,
-                           partial);
-    }
-    for (int32_t r = 0; r < n; r++)
+        row_adjoints(net->tables + j * net->hp * 4, t->mask, net->hp / 16, n, active, d);
+        if (g)
+            first_layer_sums(in, net->hp, t->ldx, n, cn_mlp_xs(net, t), d, g->w0 + j);
         for (int32_t w = 0; w < n_wanted; w++)
-            t->dx[(int64_t)r * t->ldx + wanted[w]] = v_hsum(partial[r * n_wanted + w]);
+            input_partial(n, j == 0, d, v_load(net->w0 + (int64_t)wanted[w] * net->hp + j),
+                          partial[w]);
+    }
+    for (int32_t w = 0; w < n_wanted; w++)
+        for (int32_t r = 0; r < n; r++)
+            t->dx[(int64_t)r * t->ldx + wanted[w]] = v_hsum(partial[w][r]);
 }
 
 static void tables_backward(const struct cn_mlp *net, struct cn_mlp_tile *t, int32_t n,
