@@ -2,7 +2,9 @@
  *
  * Patterns are ours (compiled in); subjects are anybody's. A match that needs more than the
  * limits returns
- * "no match" after setting cn_pattern_limited(). UTF mode, no JIT.
+ * "no match" after setting cn_pattern_limited(). UTF mode, no JIT. Bytes that are not UTF-8 match nothing and do
+ * not hide the text around them. Every call checks the rest of the subject for UTF-8: match entry by entry or
+ * line by line, not again and again in a megabyte (10 000 matches there took 2.9 s). One thread per pattern.
  *
  *     static struct cn_pattern *p;     // compiled once
  *     st = cn_pattern_new("^Node: id=(\\d+)", CN_PATTERN_MULTILINE, &p, &err);
