@@ -446,8 +446,10 @@ static cn_status load_folder(const char *dir, struct folder *f, struct cn_err *e
     }
     if (st == CN_OK) {
         write_manifest(&expect, &f->json, &f->params);
-        if (expect.len != f->manifest.len ||
-            memcmp(expect.data, f->manifest.data, expect.len) != 0)
+        if (cn_buf_status(&expect) != CN_OK)
+            st = cn_err_set(err, CN_ENOMEM, "connectome folder %s: no memory", dir);
+        else if (expect.len != f->manifest.len ||
+                 memcmp(expect.data, f->manifest.data, expect.len) != 0)
             st = cn_err_set(err, CN_ECORRUPT,
                             "connectome folder %s: %s does not match the files beside it", dir,
                             MANIFEST_FILE);
