@@ -306,52 +306,61 @@ static bool supervisor_lives(const struct cn_job_start *s)
     return birth_of(s->pid) == s->pid_birth;
 }
 
-/* 1: exit.json of this attempt is there; 0: not (absent, or of another attempt); -1: error. */
-static int has_ended(const char *dir, const char *token, int64_t attempt, struct cn_err *err)
+/* *out: exit.json of this attempt is there. One that cannot be read is not ours and says nothing. */
+static cn_status has_ended(const char *dir, const char *token, int64_t attempt, bool *out,
+                           struct cn_err *err)
 {
     struct cn_job_exit x;
     cn_status st = cn_job_exit_read(dir, &x, err);
 
-    if (st == CN_ENOTFOUND)
-        return 0;
-    if (st != CN_OK)
-        return -1;
-    return x.attempt == attempt && strcmp(x.token, token) == 0;
+    *out = st == CN_OK && x.attempt == attempt && strcmp(x.token, token) == 0;
+    return st == CN_ENOTFOUND || st == CN_EINPUT ? CN_OK : st;
+}
+
+static bool lock_is_held(const char *dir)
+{
+    char path[4200];
+
+    (void)snprintf(path, sizeof path, "%s/job.lock", dir);
+    return cn_file_is_locked(path);
 }
 
 cn_status cn_job_look(const char *dir, const char *token, int64_t attempt, cn_job_seen *out,
                       struct cn_err *err)
 {
     struct cn_job_start s;
-    char *lock = cn_file_join(dir, "job.lock"); /* owned */
-    bool locked, ours;
-    int ended = 0;
+    bool locked, ended, ours;
     cn_status st;
 
     *out = CN_JOB_SEEN_NOTHING;
-    if (!lock)
-        return cn_err_set(err, CN_ENOMEM, "%s: no memory for the path of its lock", dir);
-    /* The story: the supervisor writes exit.json first and lets go of the lock after. So look
-     * at the lock before exit.json: a free lock means exit.json, if it ever comes, is already
-     * there. */
-    locked = cn_file_is_locked(lock);
-    cn_free(lock);
-    ended = has_ended(dir, token, attempt, err);
-    if (ended < 0)
-        return err ? err->status : CN_EINPUT;
-    if (ended) {
-        *out = CN_JOB_SEEN_ENDED;
-        return CN_OK;
+    /* The story: the supervisor writes exit.json first and lets go of the lock after. So look at the lock
+     * before exit.json: a free lock means exit.json, if it ever comes, is already there. */
+    locked = lock_is_held(dir);
+    st = has_ended(dir, token, attempt, &ended, err);
+    if (st != CN_OK || ended) {
+        *out = ended ? CN_JOB_SEEN_ENDED : CN_JOB_SEEN_NOTHING;
+        return st;
     }
     st = cn_job_start_read(dir, &s, err);
-    if (st != CN_OK && st != CN_ENOTFOUND)
+    if (st != CN_OK && st != CN_ENOTFOUND && st != CN_EINPUT)
         return st;
     ours = st == CN_OK && s.attempt == attempt && strcmp(s.token, token) == 0;
     if (ours && locked)
         *out = supervisor_lives(&s) ? CN_JOB_SEEN_RUNNING : CN_JOB_SEEN_ORPHANED;
     else if (ours)
         *out = CN_JOB_SEEN_LOST;
+    else if (locked)
+        *out = CN_JOB_SEEN_TAKEN;
     return CN_OK;
+}
+
+bool cn_job_clear_orphans(const char *dir)
+{
+    struct cn_job_start s;
+
+    if (!lock_is_held(dir) || cn_job_start_read(dir, &s, NULL) != CN_OK || supervisor_lives(&s))
+        return false;
+    return cn_job_kill_leftovers(s.token, s.attempt) > 0;
 }
 
 /* Does /proc/PID/environ hold `wanted`, a whole "NAME=value"? Most processes are not ours to

@@ -81,6 +81,7 @@ void cn_job_whoami(struct cn_job_start *s);
 /* What has become of this attempt, judged by its files alone. */
 typedef enum {
     CN_JOB_SEEN_NOTHING, /* no trace of this attempt: never started, or not yet */
+    CN_JOB_SEEN_TAKEN,   /* no trace of this attempt yet, but somebody holds the lock */
     CN_JOB_SEEN_RUNNING, /* the lock is held and the supervisor lives (or lives on another host)
                           */
     CN_JOB_SEEN_ORPHANED, /* the lock is held, but the supervisor on this host is dead:
@@ -91,6 +92,10 @@ typedef enum {
 } cn_job_seen;
 CN_MUST_CHECK cn_status cn_job_look(const char *dir, const char *token, int64_t attempt,
                                     cn_job_seen *out, struct cn_err *err);
+
+/* True when somebody holds the lock for an attempt whose supervisor, by job.json, died on this host: then its
+ * processes are killed. For a folder that is taken by an older attempt. */
+bool cn_job_clear_orphans(const char *dir);
 
 /* SIGKILL every process of ours on this host whose environment says it belongs to this job.
  * Returns how many. */

@@ -208,6 +208,10 @@ static cn_status local_poll(struct cn_executor *x, const struct cn_job_ref *r,
         (void)cn_job_kill_leftovers(r->token, r->attempt);
         *out = CN_JOB_RUNNING;
         break;
+    case CN_JOB_SEEN_TAKEN: /* our supervisor about to say so, or one that must end before ours can start */
+        (void)cn_job_clear_orphans(r->dir);
+        *out = CN_JOB_WAITING;
+        break;
     case CN_JOB_SEEN_LOST:
         (void)cn_job_kill_leftovers(r->token, r->attempt); /* those that gave up the lock */
         *out = CN_JOB_LOST;

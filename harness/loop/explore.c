@@ -1,0 +1,540 @@
+/* The loop: turn after turn until a stop rule fires. See run.h.
+ *
+ * A turn looks at the record, does what can be done, and says whether anything changed. Nothing is remembered between
+ * turns but what could be lost: a harness that was killed comes back, looks at the record, and goes on. The steps of a
+ * turn, in this order:
+ *     jobs that are over become measured; measured ones are analysed and committed; the projections are written;
+ *     a full block is closed; the next iteration is planned; planned ones are started.
+ */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/banned.h"
+#include "base/caps.h"
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/text.h"
+#include "harness/loop/figure.h"
+#include "harness/loop/run_int.h"
+#include "logs/project.h"
+
+enum {
+    MIN_POLL_MS = 2,
+    DEFAULT_POLL_MS = 200,
+    DISK_WAIT_MS = 10000,
+    DISK_SLICE_MS = 100,
+    SHOW_EVERY_US = 500000
+};
+
+/* One call of cn_run_explore. */
+struct loop {
+    struct cn_run *r;
+    struct cn_history h; /* as of the last reload */
+    bool loaded, changed;
+    bool
+        search_over; /* the search planned its last iteration; what follows are confirmations */
+    bool done;
+    cn_run_end end;
+    int64_t void_in_a_row; /* iterations that could not run, in this process */
+    int64_t shown_us;
+    struct cn_err *err;
+};
+
+static cn_status reload(struct loop *l)
+{
+    if (l->loaded)
+        cn_history_clear(&l->h);
+    l->loaded = true;
+    return cn_store_history(l->r->store, &l->h, l->err);
+}
+
+static int64_t count_states(const struct cn_history *h, cn_iter_state from, cn_iter_state to)
+{
+    int64_t n = 0;
+
+    for (int64_t i = 0; i < h->n_iterations; i++)
+        n += h->iterations[i].state >= from && h->iterations[i].state <= to;
+    return n;
+}
+
+/* ------------------------------------------------------------------ books */
+
+static int score_lines(struct loop *l, int64_t block, struct cn_score_line **out, double *out_c)
+{
+    struct cn_score_table t;
+    struct cn_score_line *lines = NULL;
+    int n = 0;
+
+    *out = NULL;
+    if (cn_plan_scores(&l->r->planner, &l->h, block, &t, NULL) != CN_OK)
+        return 0;
+    lines = t.n > 0 ? cn_arena_alloc(&l->h.arena, (size_t)t.n, sizeof *lines) : NULL;
+    for (int64_t i = 0; lines && i < t.n; i++) {
+        const struct cn_node *node = cn_history_node(&l->h, t.rows[i].id);
+        const struct cn_mutation *m = node && node->n_mutations == 1 ? node->mutations : NULL;
+        char *text =
+            m ? cn_arena_printf(&l->h.arena, "%s: %s -> %s", m->path, m->old_text, m->new_text)
+              : NULL;
+
+        lines[n++] = (struct cn_score_line){.node = t.rows[i].id,
+                                            .parent = t.rows[i].parent,
+                                            .score = t.rows[i].score,
+                                            .visits = t.rows[i].visits,
+                                            .reward = t.rows[i].reward,
+                                            .iteration = t.rows[i].id,
+                                            .mutation = text ? text : ""};
+    }
+    *out = lines;
+    *out_c = t.c;
+    cn_score_clear(&t);
+    return n;
+}
+
+static cn_status write_projections(struct loop *l)
+{
+    struct cn_project_opts o = CN_PROJECT_OPTS_INIT;
+    struct cn_score_line *lines = NULL;
+
+    o.write_scores = true;
+    o.goal = l->r->protocol->goal;
+    if (l->h.n_blocks > 0) {
+        o.score_block = l->h.n_blocks;
+        o.n_scores = score_lines(l, o.score_block, &lines, &o.score_c);
+        o.scores = lines;
+    }
+    return cn_project_write(l->r->store, &l->h, &o, l->err);
+}
+
+static cn_status write_figure(struct loop *l)
+{
+    struct cn_err why = CN_ERR_INIT;
+    cn_status st = cn_figure_tree_write(&l->r->planner, &l->h, l->r->dir, &why);
+
+    if (st == CN_OK || st == CN_ENOSPC)
+        return st;
+    cn_run_tell(l->r, "no figure of the tree: %s",
+                why.text); /* a run without Graphviz is a run */
+    return CN_OK;
+}
+
+static cn_status copy_snapshot(struct loop *l, const char *folder, const char *from,
+                               const char *to)
+{
+    char *source = cn_file_join(l->r->dir, from), *target = cn_file_join(folder, to);
+    cn_status st = CN_OK;
+
+    if (!source || !target)
+        st = cn_err_set(l->err, CN_ENOMEM, "%s: no memory for a snapshot", folder);
+    else if (cn_file_exists(source) && !cn_file_exists(target))
+        st = cn_file_copy(source, target, l->err);
+    cn_free(source);
+    cn_free(target);
+    return st;
+}
+
+/* snapshots/block_NNN/{protocol,memory}.md of every closed block that lacks them. */
+static cn_status write_snapshots(struct loop *l)
+{
+    char memory[CN_PROJECT_NAME];
+    cn_status st = CN_OK;
+
+    (void)cn_project_name(&l->h, CN_PROJECT_MEMORY, memory);
+    for (int64_t b = 0; st == CN_OK && b < l->h.n_blocks && l->h.blocks[b].closed; b++) {
+        char name[64];
+        char *folder;
+
+        cn_text_format(name, sizeof name, "snapshots/block_%03lld",
+                       (long long)l->h.blocks[b].number);
+        folder = cn_file_join(l->r->dir, name);
+        st = folder ? cn_file_mkdirs(folder, l->err)
+                    : cn_err_set(l->err, CN_ENOMEM, "%s: no memory", name);
+        if (st == CN_OK)
+            st = copy_snapshot(l, folder, "protocol.md", "protocol.md");
+        if (st == CN_OK)
+            st = copy_snapshot(l, folder, memory, "memory.md");
+        cn_free(folder);
+    }
+    return st;
+}
+
+/* ------------------------------------------------------------------ commit */
+
+static void tell_committed(struct loop *l, const struct cn_iteration *it,
+                           const char *observation)
+{
+    cn_run_tell(l->r, "iteration %lld (node %lld, %s): %s", (long long)it->id,
+                (long long)it->node, it->strategy, observation);
+    if (it->outcome == CN_OUTCOME_INFRA || it->outcome == CN_OUTCOME_INVALID)
+        l->void_in_a_row++;
+    else
+        l->void_in_a_row = 0;
+}
+
+static cn_status commit_one(struct loop *l, const struct cn_iteration *it)
+{
+    struct cn_analysis a = {NULL, NULL, NULL};
+    struct cn_buf text;
+    cn_status st = CN_OK;
+
+    cn_buf_init(&text, CN_CAP_RECORD);
+    if (it->state == CN_ITER_MEASURED) {
+        cn_run_observe(l->r, &l->h, it, &text);
+        a.observation = cn_buf_str(&text);
+        st = cn_store_analyse(l->r->store, it->id, &a, l->err);
+    }
+    if (st == CN_OK)
+        st = cn_store_commit(l->r->store, it->id, l->err);
+    if (st == CN_OK)
+        tell_committed(l, it,
+                       it->state == CN_ITER_MEASURED ? cn_buf_str(&text) : it->observation);
+    cn_buf_clear(&text);
+    return st;
+}
+
+static cn_status commit_measured(struct loop *l)
+{
+    bool any = false;
+    cn_status st = CN_OK;
+
+    for (int64_t i = 0; st == CN_OK && i < l->h.n_iterations; i++) {
+        const struct cn_iteration *it = &l->h.iterations[i];
+
+        if (it->state == CN_ITER_MEASURED || it->state == CN_ITER_ANALYSED) {
+            st = commit_one(l, it);
+            any = true;
+        }
+    }
+    if (st != CN_OK || !any)
+        return st;
+    l->changed = true;
+    st = reload(l);
+    return st == CN_OK ? write_projections(l) : st;
+}
+
+/* ------------------------------------------------------------------ blocks */
+
+static bool block_is_full(const struct loop *l, const struct cn_block *b)
+{
+    return cn_plan_block_count(&l->h, b->number) >= b->last - b->first + 1;
+}
+
+static cn_status close_block(struct loop *l)
+{
+    const struct cn_block *b = cn_plan_open_block(&l->h);
+    struct cn_buf note;
+    cn_status st;
+
+    if (!b || count_states(&l->h, CN_ITER_PLANNED, CN_ITER_ANALYSED) > 0 ||
+        cn_plan_block_count(&l->h, b->number) == 0 || !(l->search_over || block_is_full(l, b)))
+        return CN_OK;
+    cn_buf_init(&note, CN_CAP_RECORD);
+    cn_plan_block_note(&l->r->planner, &l->h, b->number, &note);
+    cn_run_tell(l->r, "block %lld is closed", (long long)b->number);
+    st = cn_store_close_block(l->r->store, b->number, cn_buf_str(&note), l->err);
+    cn_buf_clear(&note);
+    l->changed = true;
+    if (st == CN_OK)
+        st = reload(l);
+    if (st == CN_OK)
+        st = write_projections(l);
+    if (st == CN_OK)
+        st = write_snapshots(l);
+    return st == CN_OK ? write_figure(l) : st;
+}
+
+/* ------------------------------------------------------------------ stop rules */
+
+static bool time_is_over(const struct loop *l)
+{
+    double hours = (double)(cn_clock_mono_us() - l->r->started_us) / 3600e6;
+
+    return l->r->settings.max_hours > 0 && hours >= l->r->settings.max_hours;
+}
+
+static bool target_is_reached(const struct loop *l)
+{
+    double mean, target = l->r->settings.target;
+    int64_t count;
+
+    if (isnan(target) || !cn_plan_best(&l->h, 0, INT64_MAX, &mean, &count))
+        return false;
+    return count >= l->r->settings.target_count &&
+           mean >= (l->h.info.reward_lower_is_better ? -target : target);
+}
+
+/* After the search: every block closed, every confirmation done, the last figure drawn. */
+static cn_status finish(struct loop *l, cn_run_end end)
+{
+    cn_status st = write_projections(l);
+
+    if (st == CN_OK)
+        st = write_snapshots(l);
+    if (st == CN_OK)
+        st = write_figure(l);
+    if (st == CN_OK)
+        st = cn_store_fact_set(
+            l->r->store, "end",
+            end == CN_RUN_END_DONE || end == CN_RUN_END_TARGET ? "done" : "stopped", l->err);
+    l->done = true;
+    l->end = end;
+    return st;
+}
+
+/* ------------------------------------------------------------------ planning */
+
+static cn_status store_plan(struct loop *l, const struct cn_plan *p)
+{
+    cn_status st = CN_OK;
+
+    if (p->open_block)
+        st = cn_store_open_block(l->r->store, &p->block, l->err);
+    if (st == CN_OK)
+        st = cn_store_plan(l->r->store, p->new_node ? &p->node : NULL, &p->iteration, l->err);
+    l->changed = true;
+    return st == CN_OK ? reload(l) : st;
+}
+
+/* Before anything is planned: a person's words and edits. */
+static cn_status read_wishes(struct loop *l)
+{
+    int64_t next = l->h.n_iterations > 0 ? l->h.iterations[l->h.n_iterations - 1].id + 1 : 1;
+    cn_status st = cn_run_adopt_protocol(l->r, l->err);
+
+    if (st == CN_OK)
+        st = cn_run_inbox_read(l->r, l->err);
+    if (st == CN_OK)
+        st = reload(l);
+    if (st == CN_OK)
+        st = cn_run_inbox_answer(l->r, &l->h, next, l->err);
+    if (st == CN_OK)
+        st = reload(l);
+    return st == CN_OK ? cn_run_inbox_write(l->r, &l->h, l->err) : st;
+}
+
+static bool has_room(const struct loop *l)
+{
+    const struct cn_block *b = cn_plan_open_block(&l->h);
+    int64_t in_flight = count_states(&l->h, CN_ITER_PLANNED, CN_ITER_ANALYSED);
+
+    if (l->r->stop > 0 || in_flight >= l->r->settings.n_parallel)
+        return false;
+    return b ? !block_is_full(l, b)
+             : in_flight == 0; /* a new block waits for the results of the last */
+}
+
+static cn_status plan_search(struct loop *l)
+{
+    struct cn_plan p;
+    cn_status st = CN_OK;
+
+    while (st == CN_OK && has_room(l) && cn_plan_searched(&l->h) < l->r->settings.iterations &&
+           !target_is_reached(l) && !time_is_over(l)) {
+        st = read_wishes(l);
+        if (st != CN_OK || !has_room(l))
+            break;
+        st = cn_plan_next(&l->r->planner, &l->h, &p, l->err);
+        if (st != CN_OK)
+            break;
+        st = store_plan(l, &p);
+        cn_plan_clear(&p);
+    }
+    return st;
+}
+
+static cn_status plan_confirmations(struct loop *l)
+{
+    struct cn_plan p;
+    cn_status st = CN_OK;
+
+    while (st == CN_OK && l->r->stop == 0 && !time_is_over(l) &&
+           count_states(&l->h, CN_ITER_PLANNED, CN_ITER_ANALYSED) < l->r->settings.n_parallel) {
+        st = cn_plan_confirmation(&l->r->planner, &l->h, &p, NULL);
+        if (st == CN_ENOTFOUND && count_states(&l->h, CN_ITER_PLANNED, CN_ITER_ANALYSED) == 0)
+            return finish(l, target_is_reached(l) ? CN_RUN_END_TARGET : CN_RUN_END_DONE);
+        if (st == CN_ENOTFOUND)
+            return CN_OK;
+        if (st == CN_OK) {
+            st = store_plan(l, &p);
+            cn_plan_clear(&p);
+        } else {
+            st = cn_plan_confirmation(&l->r->planner, &l->h, &p,
+                                      l->err); /* the same again, for its message */
+        }
+    }
+    return st;
+}
+
+static cn_status plan(struct loop *l)
+{
+    l->search_over =
+        cn_plan_searched(&l->h) >= l->r->settings.iterations || target_is_reached(l);
+    if (!l->search_over)
+        return plan_search(l);
+    if (cn_plan_open_block(&l->h))
+        return CN_OK; /* it is closed first, when its last iteration is in the books */
+    return plan_confirmations(l);
+}
+
+/* Leave when there is nothing more to wait for. */
+static cn_status leave_if_over(struct loop *l)
+{
+    int64_t under_way = count_states(&l->h, CN_ITER_SUBMITTED, CN_ITER_ANALYSED);
+
+    if (l->done || under_way > 0)
+        return CN_OK;
+    if (l->r->stop > 0)
+        return finish(l, CN_RUN_END_STOPPED);
+    if (time_is_over(l) && count_states(&l->h, CN_ITER_PLANNED, CN_ITER_PLANNED) == 0)
+        return finish(l, CN_RUN_END_TIME);
+    return CN_OK;
+}
+
+static cn_status give_up_if_hopeless(struct loop *l)
+{
+    const struct cn_iteration *last =
+        l->h.n_iterations ? &l->h.iterations[l->h.n_iterations - 1] : NULL;
+
+    if (l->void_in_a_row < l->r->settings.give_up_after || !last)
+        return CN_OK;
+    return cn_err_set(l->err, CN_EIO,
+                      "%lld iterations in a row could not run, the last one: %s",
+                      (long long)l->void_in_a_row, last->message);
+}
+
+/* ------------------------------------------------------------------ turns */
+
+static cn_status beat(struct cn_run *r, struct cn_err *err)
+{
+    if (cn_clock_mono_us() - r->beat_us < (int64_t)CN_RUN_HEARTBEAT_MS * 1000)
+        return CN_OK;
+    r->beat_us = cn_clock_mono_us();
+    return cn_store_lease_renew(r->store, cn_clock_now_ms(), err);
+}
+
+static cn_status turn(struct loop *l)
+{
+    struct cn_run *r = l->r;
+    bool moved = false;
+    cn_status st = beat(r, l->err);
+
+    l->changed = false;
+    cn_run_request_stop(r, cn_run_take_posted_stop(r));
+    if (st == CN_OK && !l->loaded)
+        st = reload(l);
+    if (st == CN_OK)
+        st = cn_run_poll_jobs(r, &l->h, &moved, l->err);
+    if (st == CN_OK && r->stop == 2)
+        st = cn_run_cancel_jobs(r, &l->h, l->err);
+    if (st == CN_OK && moved)
+        st = reload(l);
+    if (st == CN_OK)
+        st = commit_measured(l);
+    if (st == CN_OK)
+        st = give_up_if_hopeless(l);
+    if (st == CN_OK)
+        st = close_block(l);
+    if (st == CN_OK)
+        st = plan(l);
+    if (st == CN_OK && !l->done)
+        st = cn_run_submit_jobs(r, &l->h, &l->changed, l->err);
+    if (st == CN_OK && l->changed)
+        st = reload(l);
+    l->changed = l->changed || moved;
+    return st == CN_OK ? leave_if_over(l) : st;
+}
+
+static void show(struct loop *l)
+{
+    const struct cn_run_explore_opts *o = l->r->opts;
+    char note[160] = "";
+    int64_t done = 0, count;
+    double mean;
+    const struct cn_node *best;
+
+    if (!o || !o->progress || (!l->changed && cn_clock_mono_us() - l->shown_us < SHOW_EVERY_US))
+        return;
+    l->shown_us = cn_clock_mono_us();
+    for (int64_t i = 0; i < l->h.n_iterations; i++)
+        done +=
+            !l->h.iterations[i].confirmation && l->h.iterations[i].state == CN_ITER_COMMITTED;
+    best = cn_plan_best(&l->h, 0, INT64_MAX, &mean, &count);
+    if (best)
+        cn_text_format(note, sizeof note, "%lld running, best %.4g (node %lld)",
+                       (long long)count_states(&l->h, CN_ITER_SUBMITTED, CN_ITER_RUNNING),
+                       l->h.info.reward_lower_is_better ? -mean : mean, (long long)best->id);
+    o->progress(o->ctx, done, l->r->settings.iterations, note);
+}
+
+/* A full disk is not the end: say so once, wait, try again. */
+static void wait_for_disk(struct loop *l)
+{
+    const char *why = l->err ? l->err->text : "";
+
+    if (strcmp(l->r->last_pause, why) != 0)
+        cn_run_tell(l->r, "paused, no space left: %s; trying again every %d s", why,
+                    DISK_WAIT_MS / 1000);
+    cn_text_copy(l->r->last_pause, sizeof l->r->last_pause, why);
+    for (int ms = 0; ms < DISK_WAIT_MS && l->r->stop == 0; ms += DISK_SLICE_MS)
+        cn_clock_sleep_ms(DISK_SLICE_MS);
+    if (l->loaded)
+        cn_history_clear(&l->h);
+    l->loaded = false;
+}
+
+static cn_status begin(struct loop *l)
+{
+    struct cn_run *r = l->r;
+    struct cn_local_opts lo = CN_LOCAL_OPTS_INIT;
+    char total[32];
+    cn_status st = CN_OK;
+
+    lo.slots = (int32_t)r->settings.n_parallel;
+    lo.cores_per_slot = (int32_t)r->settings.cores;
+    r->started_us = cn_clock_mono_us();
+    cn_text_format(total, sizeof total, "%lld", (long long)r->settings.iterations);
+    if (!r->executor)
+        st = cn_local_new(&lo, &r->executor, l->err);
+    if (st == CN_OK)
+        st = cn_store_fact_set(r->store, "iterations", total, l->err);
+    if (st == CN_OK)
+        st = cn_store_fact_set(r->store, "end", "", l->err);
+    if (st == CN_OK)
+        st = reload(l);
+    if (st == CN_OK) /* a harness that was killed may have committed without writing them */
+        st = write_projections(l);
+    return st == CN_OK ? write_snapshots(l) : st;
+}
+
+cn_status cn_run_explore(struct cn_run *run, const struct cn_run_explore_opts *o,
+                         cn_run_end *out_end, struct cn_err *err)
+{
+    struct cn_err local = CN_ERR_INIT;
+    struct loop l = {.r = run, .end = CN_RUN_END_FAILED, .err = err ? err : &local};
+    int64_t max_ms = o->poll_ms > 0 ? o->poll_ms : DEFAULT_POLL_MS, wait_ms = MIN_POLL_MS;
+    bool begun = false;
+    cn_status st = CN_OK;
+
+    *out_end = CN_RUN_END_FAILED;
+    run->opts = o;
+    while (!l.done && (st == CN_OK || st == CN_ENOSPC)) {
+        st = begun ? turn(&l) : begin(&l);
+        if (st == CN_ENOSPC && run->stop > 0)
+            break;
+        if (st == CN_ENOSPC) {
+            wait_for_disk(&l);
+            continue;
+        }
+        begun = true;
+        show(&l);
+        wait_ms = l.changed ? MIN_POLL_MS : wait_ms * 2 < max_ms ? wait_ms * 2 : max_ms;
+        if (st == CN_OK && !l.done && !l.changed)
+            cn_clock_sleep_ms(wait_ms);
+    }
+    if (l.loaded)
+        cn_history_clear(&l.h);
+    run->opts = NULL;
+    *out_end = st == CN_OK ? l.end : CN_RUN_END_FAILED;
+    return st;
+}

@@ -1,0 +1,249 @@
+/* One row per setting. See settings.h. */
+#include "harness/loop/settings.h"
+
+#include <math.h>
+#include <stddef.h>
+#include <string.h>
+
+#include "base/banned.h"
+#include "base/text.h"
+
+typedef enum { INT, NUMBER, WORD } kind;
+
+struct row {
+    const char *key, *old; /* old: another spelling, or NULL */
+    kind kind;
+    size_t at;         /* offset in struct cn_settings */
+    double lo, hi;     /* INT, NUMBER */
+    const char *words; /* WORD: " a b c " allowed; NULL: any */
+    bool fixed;
+};
+
+#define AT(field) offsetof(struct cn_settings, field)
+static const struct row rows[] = {
+    {"iterations", NULL, INT, AT(iterations), 1, 1e6, NULL, false},
+    {"n_iter_block", NULL, INT, AT(n_iter_block), 2, 1e5, NULL, true},
+    {"n_parallel", "slots", INT, AT(n_parallel), 1, 256, NULL, false},
+    {"cores", "n_cpus", INT, AT(cores), 0, 1024, NULL, false},
+    {"memory_mib", NULL, INT, AT(memory_mib), 0, 1e9, NULL, false},
+    {"seed", NULL, INT, AT(seed), 0, 1e15, NULL, true},
+    {"infra_retries", NULL, INT, AT(infra_retries), 0, 1e6, NULL, false},
+    {"give_up_after", NULL, INT, AT(give_up_after), 1, 1e6, NULL, false},
+    {"confirm", NULL, INT, AT(confirm), 0, 100, NULL, false},
+    {"target_count", NULL, INT, AT(target_count), 1, 1e6, NULL, false},
+    {"target", NULL, NUMBER, AT(target), -1e300, 1e300, NULL, false},
+    {"max_hours", NULL, NUMBER, AT(max_hours), 0, 1e6, NULL, false},
+    {"deadline_min", "hard_runtime_limit_min", NUMBER, AT(deadline_min), 0, 1e7, NULL, false},
+    {"grace_s", NULL, NUMBER, AT(grace_s), 0, 1e6, NULL, false},
+    {"retry_wait_s", NULL, NUMBER, AT(retry_wait_s), 0, 1e6, NULL, false},
+    {"training_time_target_min", NULL, NUMBER, AT(training_time_target_min), 0, 1e7, NULL,
+     false},
+    {"ucb.c", "ucb_c", NUMBER, AT(ucb_c), 0, 1e6, NULL, true},
+    {"proposer", NULL, WORD, AT(proposer), 0, 0, " embedded sobol random ", false},
+    {"reward", NULL, WORD, AT(reward), 0, 0, NULL, true},
+    {"seed_mode", NULL, WORD, AT(seed_mode), 0, 0,
+     " suggested-default same-data-robustness different-data-generalization ", false},
+    {"ucb.kind", NULL, WORD, AT(ucb_kind), 0, 0, " ucb1 puct ", true},
+    {"ucb.c_scale", NULL, WORD, AT(c_scale), 0, 0, " none spread ", true},
+    {"ucb.reward_scale", NULL, WORD, AT(reward_scale), 0, 0, " none minmax rank ", true},
+};
+enum { N_ROWS = sizeof rows / sizeof rows[0] };
+
+/* Keys of the Python systems' `claude:` section that have no meaning here: read, named in the notes. */
+static const char *const old_keys[] = {"n_epochs",
+                                       "data_augmentation_loop",
+                                       "generate_data",
+                                       "node_name",
+                                       "conda_env",
+                                       "case_study",
+                                       "claude_call_timeout_min",
+                                       "test_robustness_seed",
+                                       "interaction_code",
+                                       "case_study_brief"};
+
+void cn_settings_init(struct cn_settings *s)
+{
+    *s = (struct cn_settings){
+        .iterations = 24,
+        .n_iter_block = 12,
+        .n_parallel = 1,
+        .seed = 1,
+        .infra_retries = 5,
+        .give_up_after = 5,
+        .confirm = 2,
+        .target_count = 1,
+        .target = (double)NAN,
+        .grace_s = 30,
+        .retry_wait_s = 5,
+        .ucb_c = 1.414,
+        .proposer = "embedded",
+        .seed_mode = "suggested-default",
+        .ucb_kind = "ucb1",
+        .c_scale = "none",
+        .reward_scale = "none",
+    };
+}
+
+static const struct row *find_row(const char *key)
+{
+    for (int i = 0; i < N_ROWS; i++)
+        if (strcmp(key, rows[i].key) == 0 || (rows[i].old && strcmp(key, rows[i].old) == 0))
+            return &rows[i];
+    return NULL;
+}
+
+bool cn_settings_is_fixed(const char *key)
+{
+    const struct row *r = find_row(key);
+
+    return r && r->fixed;
+}
+
+static cn_status unknown_key(const char *key, const char *where, struct cn_err *err)
+{
+    const char *names[N_ROWS];
+    int near;
+
+    for (int i = 0; i < N_ROWS; i++)
+        names[i] = rows[i].key;
+    near = cn_text_nearest(key, names, N_ROWS);
+    if (near >= 0)
+        return cn_err_set(err, CN_EINPUT,
+                          "%s: explore.%s: no such setting; did you mean \"%s\"?", where, key,
+                          names[near]);
+    return cn_err_set(
+        err, CN_EINPUT,
+        "%s: explore.%s: no such setting (docs list them: iterations, n_iter_block, ...)",
+        where, key);
+}
+
+static cn_status set_number(struct cn_settings *s, const struct row *r, const char *value,
+                            const char *where, struct cn_err *err)
+{
+    double v;
+    int64_t i;
+    bool whole = r->kind == INT;
+
+    if (!cn_text_parse_double(value, &v) || !(v >= r->lo && v <= r->hi) ||
+        (whole && v != floor(v)))
+        return cn_err_set(err, CN_EINPUT,
+                          "%s: explore.%s: %s: expected a %snumber from %g to %g", where,
+                          r->key, value, whole ? "whole " : "", r->lo, r->hi);
+    i = (int64_t)v;
+    if (whole)
+        memcpy((char *)s + r->at, &i, sizeof i);
+    else
+        memcpy((char *)s + r->at, &v, sizeof v);
+    return CN_OK;
+}
+
+static cn_status set_word(struct cn_settings *s, const struct row *r, const char *value,
+                          const char *where, struct cn_err *err)
+{
+    char wanted[CN_SETTING_TEXT + 2];
+
+    if (!value[0] || strlen(value) >= CN_SETTING_TEXT || strchr(value, ' '))
+        return cn_err_set(err, CN_EINPUT, "%s: explore.%s: \"%s\": expected one word", where,
+                          r->key, value);
+    cn_text_format(wanted, sizeof wanted, " %s ", value);
+    if (r->words && !strstr(r->words, wanted))
+        return cn_err_set(err, CN_EINPUT, "%s: explore.%s: %s: expected one of%s", where,
+                          r->key, value, r->words);
+    cn_text_copy((char *)s + r->at, CN_SETTING_TEXT, value);
+    return CN_OK;
+}
+
+cn_status cn_settings_set(struct cn_settings *s, const char *key, const char *value,
+                          const char *where, struct cn_err *err)
+{
+    const struct row *r = find_row(key);
+
+    if (!r)
+        return unknown_key(key, where, err);
+    return r->kind == WORD ? set_word(s, r, value, where, err)
+                           : set_number(s, r, value, where, err);
+}
+
+/* ------------------------------------------------------------------ the config's section */
+
+struct section {
+    struct cn_settings *s;
+    const struct cn_yaml *config;
+    bool old; /* claude: */
+    struct cn_err *err;
+};
+
+static bool skip_old_key(struct section *x, const char *key)
+{
+    size_t used = strlen(x->s->notes);
+
+    for (size_t i = 0; x->old && i < sizeof old_keys / sizeof old_keys[0]; i++)
+        if (strcmp(key, old_keys[i]) == 0) {
+            if (used + strlen(key) + 3 < sizeof x->s->notes)
+                cn_text_format(x->s->notes + used, sizeof x->s->notes - used, "%s%s",
+                               used ? ", " : "", key);
+            return true;
+        }
+    return false;
+}
+
+static cn_status take_leaf(void *ctx, const char *dotted, const struct cn_yaml_node *v)
+{
+    struct section *x = ctx;
+    char where[600];
+
+    if (skip_old_key(x, dotted))
+        return CN_OK;
+    cn_text_format(where, sizeof where, "%.500s:%d", cn_yaml_name(x->config), cn_yaml_line(v));
+    if (!cn_yaml_string(v))
+        return cn_err_set(x->err, CN_EINPUT,
+                          "%s: explore.%s: expected a single value, found %s", where, dotted,
+                          cn_yaml_kind_name(cn_yaml_kind(v)));
+    return cn_settings_set(x->s, dotted, cn_yaml_string(v), where, x->err);
+}
+
+cn_status cn_settings_read_yaml(struct cn_settings *s, const struct cn_yaml *config,
+                                struct cn_err *err)
+{
+    static const char *const names[] = {
+        "claude", "explore"}; /* the newer spelling is read last and wins */
+
+    for (int i = 0; i < 2; i++) {
+        const struct cn_yaml_node *v = cn_yaml_get(cn_yaml_root(config), names[i]);
+        struct section x = {s, config, i == 0, err};
+        cn_status st;
+
+        if (!v)
+            continue;
+        if (cn_yaml_kind(v) != CN_YAML_MAP)
+            return cn_err_set(err, CN_EINPUT, "%s:%d: %s: expected settings below it, found %s",
+                              cn_yaml_name(config), cn_yaml_line(v), names[i],
+                              cn_yaml_kind_name(cn_yaml_kind(v)));
+        st = cn_yaml_leaves(v, take_leaf, &x);
+        if (st != CN_OK)
+            return st;
+    }
+    return CN_OK;
+}
+
+cn_status cn_settings_check(const struct cn_settings *s, struct cn_err *err)
+{
+    if (s->n_parallel > s->n_iter_block)
+        return cn_err_set(
+            err, CN_EINPUT,
+            "explore.n_parallel: %lld: more slots than a block has iterations (%lld)",
+            (long long)s->n_parallel, (long long)s->n_iter_block);
+    return CN_OK;
+}
+
+struct cn_score_opts cn_settings_score(const struct cn_settings *s)
+{
+    struct cn_score_opts o = CN_SCORE_OPTS_INIT;
+
+    o.c = s->ucb_c;
+    if (!cn_score_kind_parse(s->ucb_kind, &o.kind) ||
+        !cn_score_c_scale_parse(s->c_scale, &o.c_scale) ||
+        !cn_score_reward_scale_parse(s->reward_scale, &o.reward_scale))
+        CN_BUG("settings hold a score word that ucb does not know");
+    return o;
+}
