@@ -13,7 +13,13 @@
 #include "protocols/protocol_int.h"
 #include "protocols/words.h"
 
-enum { MAX_DEPTH = 8, MAX_CELLS = 16, MAX_PARAMS = 1000, MAX_CHOICES = 256 };
+enum {
+    MAX_DEPTH = 8,
+    MAX_CELLS = 16,
+    MAX_PARAMS = 1000,
+    MAX_SETTINGS = 200,
+    MAX_CHOICES = 256
+};
 
 /* ---- 1. values ---- */
 
@@ -73,9 +79,7 @@ static bool parse_range(const char *s, double *lo, double *hi)
     if (!number_at(s, lo, &s))
         return false;
     s = skip_space(s);
-    if (cn_words_start(s, "to") && cn_words_is_space(s[2]))
-        s += 2;
-    else if (s[0] == '.' && s[1] == '.')
+    if ((cn_words_start(s, "to") && cn_words_is_space(s[2])) || (s[0] == '.' && s[1] == '.'))
         s += 2;
     else if (*s == '-' || (bracket && *s == ','))
         s += 1;
@@ -383,8 +387,8 @@ static bool opens_map(struct parser *ps, int line, const struct entry *e)
     return false;
 }
 
-/* One line of a parameter section. In a code block everything must be understood; outside of one (marks lost, or an
- * indented block) only what looks like a parameter is taken. */
+/* One line of a parameter section. In a code block everything must be understood; outside of
+ * one (marks lost, or an indented block) only what looks like a parameter is taken. */
 static cn_status yaml_line(struct parser *ps, int line, struct stack *s)
 {
     const struct line *l = &ps->lines[line];
@@ -565,6 +569,9 @@ static cn_status add_setting(struct parser *ps, int line, const char *key, const
             return protocol_refuse(ps, line,
                                    "explore.%s: a second time; the first stands in line %d",
                                    key, p->settings[i].line);
+    if (p->n_settings >= MAX_SETTINGS)
+        return protocol_refuse(ps, line, "explore.%s: more than %d settings", key,
+                               MAX_SETTINGS);
     st = protocol_grow(ps, &array, p->n_settings, &ps->settings_room, sizeof(*p->settings));
     if (st != CN_OK)
         return st;
@@ -580,7 +587,8 @@ static bool is_settings_root(const struct entry *e)
            (strcmp(e->key, "explore") == 0 || strcmp(e->key, "claude") == 0);
 }
 
-/* Lines below "explore:" in a YAML code block, up to the block's end or the next top-level key. */
+/* Lines below "explore:" in a YAML code block, up to the block's end or the next top-level
+ * key. */
 static cn_status read_settings_block(struct parser *ps, int i, int *next)
 {
     struct stack s = {0};

@@ -323,7 +323,8 @@ void protocol_understood(struct parser *ps, int line)
         }
 }
 
-/* Gives every line its section. A deeper heading without a kind of its own stays in the section around it. */
+/* Gives every line its section. A deeper heading without a kind of its own stays in the
+ * section around it. */
 static cn_status find_sections(struct parser *ps)
 {
     section_kind now = SECTION_PROSE;
@@ -529,7 +530,8 @@ static cn_status find_thresholds(struct parser *ps)
     return st == CN_OK ? check_limits(ps, limits) : st;
 }
 
-/* One protocol inheriting another is agreed on but not built: silently ignoring it would run the wrong protocol. */
+/* One protocol inheriting another is agreed on but not built: silently ignoring it would run
+ * the wrong protocol. */
 static cn_status refuse_extends(struct parser *ps)
 {
     for (int i = 0; i < ps->n_lines; i++)

@@ -78,20 +78,17 @@ struct cn_protocol {
     const char *title;
     const char *goal; /* text of the Goal section, trimmed */
 
-    bool has_thresholds;  /* a Classification section was found; otherwise the caller's defaults
-                             hold */
+    bool has_thresholds;  /* from the Classification section; false: the caller's own hold */
     const char *reward;   /* metric named there; "" when none */
     bool lower_is_better; /* "Converged: loss < 0.1" */
     double converged, failed; /* on the metric */
 
     struct cn_protocol_param *params;
     int32_t n_params;
-    const struct cn_rule
-        *rules; /* never empty: the built-in table when the protocol has none */
+    const struct cn_rule *rules; /* never empty: the built-in table when there is none */
     int32_t n_rules;
     bool rules_builtin;
-    size_t rules_start,
-        rules_end; /* bytes between the marker lines; both 0 when there are no markers */
+    size_t rules_start, rules_end; /* bytes between the marker lines; 0, 0 = no markers */
     struct cn_protocol_setting *settings;
     int32_t n_settings;
     struct cn_protocol_section *sections;

@@ -80,7 +80,7 @@ static cn_status refuse(const struct where *w, const char *value, const char *ex
                       w->line, w->condition, value, expected);
 }
 
-/* A metric that the host can compare: nothing is known about the others when a rule is tried. */
+/* A metric that the host can compare; the others are unknown when a rule is tried. */
 static bool is_reward(const char *name, const char *reward)
 {
     return cn_words_same(name, "R2") || cn_words_same(name, "R^2") ||

@@ -139,7 +139,7 @@ static bool success(const struct cn_rule *r, const struct cn_rule_context *c, do
     return below ? metric <= limit : metric >= limit;
 }
 
-/* The newest iteration whose strategy came from this row; 0 when it never fired in this block. */
+/* The newest iteration whose strategy came from this row; 0 = it never fired in this block. */
 static int64_t last_fired(const struct cn_rule_context *c, int32_t row)
 {
     for (int64_t i = c->n_facts - 1; i >= 0; i--)
@@ -245,7 +245,8 @@ static bool plateau(const struct cn_rule *r, int32_t row, const struct cn_rule_c
     return s.n >= k;
 }
 
-/* Mean of the node's ok rewards; *trainings counts every iteration of it, in flight and failed included. */
+/* Mean of the node's ok rewards; *trainings counts every iteration of it, in flight and failed
+ * included. */
 static double node_mean(const struct cn_rule_context *c, int64_t node, int64_t *trainings)
 {
     double sum = 0;

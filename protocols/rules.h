@@ -1,30 +1,36 @@
 /* Executable rule tables: the rows between a protocol's markers, and which of them fires
  * (DESIGN section 5).
  *
- *     struct cn_rule_context c = {.facts = facts, .n_facts = n, .n_iter_block = 12, .iteration
- * = 7, .converged = .9, .branching_rate = b, .improvement_rate = i}; struct cn_rule_choice
- * choice; cn_rules_choose(p->rules, p->n_rules, &c, &choice);
+ *     struct cn_rule_context c = {.facts = facts, .n_facts = n, .n_iter_block = 12,
+ *                                 .converged = .9, .branching_rate = b,
+ *                                 .improvement_rate = i};
+ *     struct cn_rule_choice choice;
+ *     cn_rules_choose(p->rules, p->n_rules, &c, &choice);
  *     ... choice.strategy, choice.parent_rule, choice.k, choice.text ...
  *
  * Rows are tried in table order, the first whose condition holds wins; a Default row is kept
  * for the end wherever it stands; a table without one ends in "exploit". Rows in free prose
  * never fire: they are for a reader or an LLM.
  *
- * Conditions (case does not matter; METRIC is R2, R^2, reward or the protocol's reward metric):
- *   Default
- *   K+ consecutive successes [(METRIC >= X)]     K a number or n_iter_block/D; without (...) X
- * = converged Found good config [(METRIC >= X)]            the block's best node, by mean,
- * reaches X and has one training only Branching rate < P% [in last block] Improvement rate < P%
- * Improvement rate > P%    (also "< P% improving") Same METRIC plateau (+/-D) for K+ iters
- * (also "Plateau +/-D for K+ iters", "Stuck")
+ * Conditions. Case does not matter; METRIC is R2, R^2, reward or the protocol's reward metric;
+ * K is a number or n_iter_block/D; what follows in [] may be missing.
+ *
+ *     Default
+ *     K+ consecutive successes [(METRIC >= X)]       X missing: the converged threshold
+ *     Found good config [(METRIC >= X)]              the best node, by mean, reaches X and
+ *                                                    has been trained only once
+ *     Branching rate < P% [in last block]
+ *     Improvement rate < P%, Improvement rate > P%   also: < P% improving
+ *     [Same METRIC] plateau +/-D [for K+ iters]      K missing: 3
+ *     Stuck                                          plateau +/-0.05 for 3+ iters
  *
  * Counting afresh. Read literally, "3+ consecutive successes" stays true after it fired and
- * would starve every row below it. So a row of kind consecutive, good config, plateau or
- * improvement starts counting again after it fired: only iterations with an id above the newest
- * one whose strategy came from this row (in flight included) enter its condition; good config
- * and improvement, which are not streaks, rest until max(1, n_iter_block/4) later iterations
- * have finished. Branching rate needs no such rule: firing changes the rate. See
- * docs/decisions/rule-rows-count-afresh.md.
+ * would starve every row below it. So a streak (consecutive, plateau) starts counting again
+ * after its row fired: only iterations with an id above the newest one whose strategy came
+ * from this row (in flight included) enter. Good config and improvement are no streaks; they
+ * rest until max(1, n_iter_block/4) later iterations have finished. Branching rate needs no
+ * such rule: firing changes the rate. See docs/decisions/rule-rows-count-afresh.md. Facts
+ * speak of row numbers, so a table may change only between blocks.
  *
  * "Consecutive" and "plateau" look at the last finished iterations of the block by id;
  * iterations in flight are passed over, a failed one (diverged, oom, timeout, crashed) breaks
@@ -109,15 +115,14 @@ struct cn_rule_fact {
 };
 
 struct cn_rule_context {
-    const struct cn_rule_fact
-        *facts; /* this block's iterations, ascending id; infra and invalid left out */
+    /* This block's iterations, ascending id; infra and invalid left out. */
+    const struct cn_rule_fact *facts;
     int64_t n_facts;
     int64_t n_iter_block;
-    double converged;      /* on the metric: what a success is when a row does not say */
-    bool lower_is_better;  /* metric = -reward; then a success is <= converged */
-    double branching_rate; /* of ucb/block.h, fractions; NaN = not known yet, the row cannot
-                              fire */
-    double improvement_rate;
+    double converged;        /* on the metric: what a success is when a row does not say */
+    bool lower_is_better;    /* metric = -reward; then a success is <= converged */
+    double branching_rate;   /* of ucb/block.h, a fraction; NaN = not known: cannot fire */
+    double improvement_rate; /* the same */
 };
 
 enum { CN_RULE_TEXT = 512 };
@@ -127,10 +132,10 @@ struct cn_rule_choice {
     cn_strategy strategy;
     const char *strategy_name; /* "exploit", ... static */
     cn_parent_rule parent_rule;
-    int64_t k;               /* of the parent rule, resolved */
-    int64_t rerun_node;      /* BEST_RERUN: the node to train again; 0 otherwise */
-    char text[CN_RULE_TEXT]; /* for the log: "row 2: 3+ consecutive successes (R2 >= 0.9):
-                                iterations 4, 5, 6" */
+    int64_t k;          /* of the parent rule, resolved */
+    int64_t rerun_node; /* BEST_RERUN: the node to train again (0: none measured); else 0 */
+    /* For the log: "row 2: 3+ consecutive successes (R2 >= 0.9): iterations 4, 5, 6". */
+    char text[CN_RULE_TEXT];
 };
 
 /* Rows are numbered from 1 in texts. Never fails for a table that cn_rule_parse or
@@ -152,9 +157,8 @@ const struct cn_rule *cn_rules_default(int32_t *out_n);
 
 const char *cn_cond_name(cn_cond_kind k);
 const char *cn_strategy_name(cn_strategy s);
-bool cn_strategy_parse(
-    const char *name,
-    cn_strategy *out); /* also old spellings: forced-branch, success-exploit */
+/* Also old spellings: forced-branch, success-exploit. */
+bool cn_strategy_parse(const char *name, cn_strategy *out);
 const char *cn_parent_rule_name(cn_parent_rule r); /* "highest UCB", ... */
 
 #endif

@@ -5,7 +5,7 @@
 #include "protocols/protocol_int.h"
 #include "protocols/words.h"
 
-enum { MAX_CELLS = 16 };
+enum { MAX_CELLS = 16, MAX_RULES = 200 };
 
 bool protocol_is_rule_line(const char *line)
 {
@@ -67,8 +67,12 @@ static cn_status add_rule(struct parser *ps, int line, const char *condition,
     struct cn_rule *rules, rule;
     /* rules is const for readers; here it is our own array */
     void *array = NULL;
-    cn_status st = cn_rule_parse(&p->arena, condition, strategy, action, p->reward, p->name,
-                                 line + 1, &rule, ps->err);
+    cn_status st;
+
+    if (p->n_rules >= MAX_RULES)
+        return protocol_refuse(ps, line, "rule table: more than %d rows", MAX_RULES);
+    st = cn_rule_parse(&p->arena, condition, strategy, action, p->reward, p->name, line + 1,
+                       &rule, ps->err);
 
     if (st != CN_OK)
         return st;
@@ -85,7 +89,8 @@ static cn_status add_rule(struct parser *ps, int line, const char *condition,
     return CN_OK;
 }
 
-/* "Default exploit Use highest UCB node": the first strategy name that stands as a word parts the row. */
+/* "Default exploit Use highest UCB node": the first strategy name that stands as a word parts
+ * the row. */
 static bool split_bare_row(struct parser *ps, const char *words, const char **condition,
                            const char **strategy, const char **action)
 {

@@ -1,6 +1,7 @@
 /* Words out of Markdown: cells and lines with their marks removed, in one spelling.
  *
- * People write "**R² ≥ 0.9**" and "R2 >= 0.9"; both become "R2 >= 0.9". Shared by the readers of this folder.
+ * People write "**R² ≥ 0.9**" and "R2 >= 0.9"; both become "R2 >= 0.9". Shared by the readers
+ * of this folder.
  */
 #ifndef CN_PROTOCOLS_WORDS_H
 #define CN_PROTOCOLS_WORDS_H
@@ -10,8 +11,9 @@
 
 #include "base/arena.h"
 
-/* s[0..n) trimmed, inner white space to one space, emphasis (`*`, `` ` ``, and `__` at word ends) removed, the signs
- * for squared, >=, <=, +/-, arrows, dashes and no-break space spelled in ASCII. NULL when out of memory. */
+/* s[0..n) trimmed, inner white space to one space, emphasis (`*`, `` ` ``, and `__` at word
+ * ends) removed, the signs for squared, >=, <=, +/-, arrows, dashes and no-break space spelled
+ * in ASCII. NULL when out of memory. */
 const char *cn_words_plain(struct cn_arena *a, const char *s, size_t n);
 /* s[0..n) trimmed only. */
 const char *cn_words_trim(struct cn_arena *a, const char *s, size_t n);

@@ -1,5 +1,5 @@
-/* Protocols from case files: a protocol, a line "=== expect", then what cn_protocol_dump prints or
- * "error: " and the message. A new case needs no C. */
+/* Protocols from case files: a protocol, a line "=== expect", then what cn_protocol_dump
+ * prints or "error: " and the message. A new case needs no C. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -283,7 +283,8 @@ Test(ucb_mutate, parameters_the_parent_lacks_are_skipped)
 
 Test(ucb_mutate, climbs_a_smooth_landscape)
 {
-    /* Reward falls with the distance in decades from (1e-4, 3e-4); greedy parent, 40 iterations. */
+    /* Reward falls with the distance in decades from (1e-4, 3e-4); greedy parent, 40
+     * iterations. */
     const struct cn_param two[] = {
         {.path = "a", .lo = 1e-6, .hi = 1, .hard_lo = 0, .hard_hi = 1, .log = true},
         {.path = "b", .lo = 1e-6, .hi = 1, .hard_lo = 0, .hard_hi = 1, .log = true}};

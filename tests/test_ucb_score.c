@@ -1,4 +1,5 @@
-/* Scores against the independent numbers of tests/cases/golden/scores.json, and the options around them. */
+/* Scores against the independent numbers of tests/cases/golden/scores.json, and the options
+ * around them. */
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -62,7 +63,8 @@ Test(ucb_score, published_vectors)
     cn_json_free(doc);
 }
 
-/* The block's nodes of one golden tree. "failed" there means "counts for nothing": our infra and invalid. */
+/* The block's nodes of one golden tree. "failed" there means "counts for nothing": our infra
+ * and invalid. */
 static int64_t inputs(const struct cn_json *tree, struct cn_tree_input *in,
                       double rewards[][MAX_REWARDS])
 {

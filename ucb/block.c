@@ -99,8 +99,8 @@ static void measure_branching(const struct cn_block_fact *f, int64_t n, int64_t 
     s->branching_rate = (double)branches / (double)window;
 }
 
-/* Improvement over the parent, and whether the parent was the best one known; both from lower ids only, so that they
- * do not depend on which slot finished first. */
+/* Improvement over the parent, and whether the parent was the best one known; both from lower
+ * ids only, so that they do not depend on which slot finished first. */
 static void measure_parents(const struct cn_block_fact *f, int64_t n, struct cn_block_stats *s)
 {
     int64_t improved = 0, was_best = 0;

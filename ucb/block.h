@@ -1,8 +1,8 @@
 /* Blocks of n_iter_block iterations, and what a block's history says about the search.
  *
- *     struct cn_block_span b = cn_block_span(13, 12);       // number 2, first 13, last 24,
- * position 1 struct cn_block_stats s; cn_block_measure(facts, n, 12, .05, 3, &s);           //
- * facts: this block's iterations, ascending id
+ *     struct cn_block_span b = cn_block_span(13, 12);   // number 2: 13 to 24, position 1
+ *     struct cn_block_stats s;
+ *     cn_block_measure(facts, n, 12, .05, 3, &s);       // facts of this block, ascending id
  *
  * Facts must be in ascending iteration order and of one block. Iterations that ended infra or
  * invalid are left out by the caller. Iterations in flight have finished = false: their parents
@@ -23,21 +23,19 @@ struct cn_block_span {
 struct cn_block_span cn_block_span(int64_t iteration, int64_t n_iter_block);
 
 struct cn_block_fact {
-    int64_t iteration, node,
-        parent;     /* parent 0 = root; of the node (a replicate repeats its node's parent) */
+    int64_t iteration, node;
+    int64_t parent; /* of the node; 0 = root; a replicate repeats its node's parent */
     bool replicate; /* a repeated training of `node` */
     bool finished;  /* measured or later */
     bool failed;    /* finished, but diverged / oom / timeout / crashed */
-    double
-        reward; /* finished and ok; NaN = metric undefined, never counts as success or gain */
+    double reward;  /* finished and ok; NaN = undefined: neither success nor gain */
 };
 
 struct cn_block_stats {
     int64_t planned, finished, ok, failed;
     double best, worst; /* ok rewards; NaN when none */
     double spread;      /* best - worst */
-    int64_t
-        best_node; /* highest mean reward over its ok iterations; ties: lower id; 0 = none */
+    int64_t best_node;  /* highest mean over its ok iterations; ties: lower id; 0 = none */
     double best_mean;
     int64_t best_count; /* ok iterations behind best_mean */
 

@@ -17,7 +17,7 @@ enum { STREAM_ORDER = 0x0a35, STREAM_STEP = 0x57e9, WORDS_PER_DRAW = 8, MAX_SHRI
 
 struct arm {
     int32_t param;
-    int direction; /* +1, -1; 0: the single arm of an unordered parameter, and all arms of EXPLORE */
+    int direction;       /* +1, -1; 0: the only arm of its parameter */
     int64_t tries;       /* effects of this arm (in flight included) */
     int64_t param_tries; /* of the parameter in any direction */
     int64_t hurt;        /* times it hurt or failed since it last helped */
@@ -209,7 +209,8 @@ static bool numeric(const struct cn_param *p)
     return p->type == CN_PARAM_FLOAT || p->type == CN_PARAM_INT;
 }
 
-/* One step of `size` (1 = the normal one) on the parameter's scale; u in [0,1) draws the factor. */
+/* One step of `size` (1 = the normal one) on the parameter's scale; u in [0,1) draws the
+ * factor. */
 static double step(const struct cn_param *p, double from, int dir, double size, double u)
 {
     double least = p->lo > 0 ? p->lo : p->hi * 1e-6, to;
@@ -311,7 +312,8 @@ static bool draw(const struct cn_mutate_query *q, const struct plan *p, uint64_t
     param = &q->space->params[a->param];
     from = q->parent[a->param];
     cn_rng_init(&r, q->seed, ((uint64_t)STREAM_STEP << 32) ^ (uint64_t)q->iteration);
-    /* An unordered choice keeps its starting place over the rounds, so that it visits every value. */
+    /* An unordered choice keeps its starting place over the rounds, so that it visits every
+     * value. */
     cn_rng_seek(&r, (numeric(param) || q->kind == CN_MUTATE_EXPLORE ? k : k % (uint64_t)p->n) *
                         WORDS_PER_DRAW);
     u = cn_rng_uniform(&r);

@@ -55,8 +55,8 @@ static double scaled(const struct cn_score_row *rows, int64_t n, double reward,
     return reward;
 }
 
-/* Fills scores and the c that was used. Scaled rewards go through `score` first, because rank and spread need all rows
- * before any score is final. */
+/* Fills scores and the c that was used. Scaled rewards go through `score` first, because rank
+ * and spread need all rows before any score is final. */
 static void fill_scores(struct cn_score_table *s, const struct cn_score_opts *o)
 {
     double lo, hi, slo = INFINITY, shi = -INFINITY;

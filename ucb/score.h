@@ -39,10 +39,9 @@ struct cn_score_opts {
     cn_c_scale c_scale;
     cn_reward_scale reward_scale;
 };
-#define CN_SCORE_OPTS_INIT                                          \
-    {                                                               \
-        CN_SCORE_UCB1, 1.414, CN_C_SCALE_NONE, CN_REWARD_SCALE_NONE \
-    }
+/* clang-format off */
+#define CN_SCORE_OPTS_INIT {CN_SCORE_UCB1, 1.414, CN_C_SCALE_NONE, CN_REWARD_SCALE_NONE}
+/* clang-format on */
 
 struct cn_score_row {
     int64_t id, parent; /* parent 0 = root */
@@ -51,8 +50,7 @@ struct cn_score_row {
 };
 
 struct cn_score_table {
-    struct cn_score_row
-        *rows; /* owned; best score first, ties by lower id; nodes in flight are not here */
+    struct cn_score_row *rows; /* owned; best first, ties by lower id; none in flight */
     int64_t n;
     int64_t total; /* N: nodes in flight included */
     double c;      /* after c_scale */

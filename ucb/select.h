@@ -25,15 +25,13 @@ struct cn_select_query {
     int64_t k;             /* RANDOM_TOP: size of the pool; 3 */
     const int64_t *recent; /* borrowed */
     int64_t n_recent;
-    int64_t
-        avoid; /* RANDOM_TOP: the sequential parent (node of the last iteration); 0 = none */
+    int64_t avoid; /* RANDOM_TOP: the sequential parent (the last iteration's node); 0 = none */
     uint64_t seed;
     int64_t iteration; /* the one that is being planned */
 };
-#define CN_SELECT_QUERY_INIT               \
-    {                                      \
-        CN_SELECT_TOP, 3, NULL, 0, 0, 0, 0 \
-    }
+/* clang-format off */
+#define CN_SELECT_QUERY_INIT {CN_SELECT_TOP, 3, NULL, 0, 0, 0, 0}
+/* clang-format on */
 
 int64_t cn_select_parent(const struct cn_score_table *s, const struct cn_select_query *q);
 

@@ -1,7 +1,8 @@
 /* Sobol points with nested uniform scrambling; see sobol.h.
  *
- * Bit b (from the top) of a scrambled coordinate is the plain bit, flipped or not by a coin that depends on the
- * seed, the coordinate and all higher plain bits: Owen's scrambling, with Philox as the coin. */
+ * Bit b (from the top) of a scrambled coordinate is the plain bit, flipped or not by a coin
+ * that depends on the seed, the coordinate and all higher plain bits: Owen's scrambling, with
+ * Philox as the coin. */
 #include "ucb/sobol.h"
 
 #include <inttypes.h>
@@ -11,8 +12,8 @@
 
 enum { BITS = 32, MAX_DEGREE = 7 };
 
-/* Joe & Kuo's initial direction numbers: degree of the primitive polynomial, its inner coefficients a, m_1..m_s.
- * Coordinate 0 is van der Corput's and has no row. */
+/* Joe & Kuo's initial direction numbers: degree of the primitive polynomial, its inner
+ * coefficients a, m_1..m_s. Coordinate 0 is van der Corput's and has no row. */
 static const struct {
     uint8_t s, a;
     uint8_t m[MAX_DEGREE];

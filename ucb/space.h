@@ -34,8 +34,9 @@ struct cn_space {
     int32_t n;
 };
 
-/* CN_EINPUT naming the parameter (CN_ECAP beyond CN_SPACE_PARAMS): lo > hi, not finite, log with a negative bound, an int range
- * without an integer, an empty choice, a hard range that does not contain the range. */
+/* CN_EINPUT naming the parameter (CN_ECAP beyond CN_SPACE_PARAMS): lo > hi, not finite, log
+ * with a negative bound, an int range without an integer, an empty choice, a hard range that
+ * does not contain the range. */
 CN_MUST_CHECK cn_status cn_space_check(const struct cn_space *s, struct cn_err *err);
 
 /* u in [0, 1) to a value of the parameter's range (uniform on its scale; ints and choices in

@@ -1,24 +1,26 @@
 /* The exploration tree of one block, from plain arrays (DESIGN section 5; specs loop 2.2, 10).
  * Pure.
  *
- *     struct cn_tree t;
- *     st = cn_tree_init(&t, nodes, n, CN_TREE_NAN_ZERO, NAN, &err);  // nodes: those of this
- * block only
- *     ... t.nodes[i].visits, t.nodes[i].reward ...                   // ascending id
+ *     struct cn_tree t;      // nodes: those of this block only
+ *     st = cn_tree_init(&t, nodes, n, CN_TREE_NAN_ZERO, NAN, &err);
+ *     ... t.nodes[i].visits, t.nodes[i].reward ...      // ascending id
  *     cn_tree_clear(&t);
  *
  * What counts:
- *   N             nodes kept, plus one for every further iteration in flight of a node that
- * already counts. V             1 + descendants inside the block, in flight included; an
- * iteration in flight on a node that already counts is a visit of it (and of its ancestors)
- * until it ends. A finished replicate is no visit: it only sharpens the mean. reward mean over
- * the node's finished iterations: the ok rewards as they are (NaN by `nan_rule`), every failed
- * one (diverged, oom, timeout, crashed) as the block's worst ok reward so far. only failed
- * scored as the worst; when the block has no ok reward at all, as `worst_hint` (e.g. the worst
- * of the run); when that is NaN too the node is not scored, so the parent is root.
- *   infra/invalid the caller leaves them out of every count. A node with nothing (no reward, no
- * failure, nothing in flight) is dropped and its children become roots. parents       0,
- * outside the array, or dropped = root (0).
+ *
+ *     N        nodes kept, plus one for every further iteration in flight of a node that
+ *              already counts.
+ *     V        1 + descendants inside the block, in flight included. An iteration in flight on
+ *              a node that already counts is a visit of it and of its ancestors until it ends;
+ *              a finished replicate is no visit, it only sharpens the mean.
+ *     reward   the mean over the node's finished iterations: ok rewards as they are (NaN by
+ *              `nan_rule`), failed ones (diverged, oom, timeout, crashed) as the block's worst
+ *              ok reward so far; as `worst_hint` (say, the run's worst) when the block has no
+ *              ok reward. When that is NaN too, the node is not scored.
+ *     parent   0, outside the array, or dropped = root (0).
+ *
+ * Infra and invalid: the caller leaves them out of every count. A node with nothing (no
+ * reward, no failure, nothing in flight) is dropped and its children become roots.
  */
 #ifndef CN_UCB_TREE_H
 #define CN_UCB_TREE_H
