@@ -59,6 +59,35 @@ struct cn_fly_step {
     double seconds[CN_FLY_N_PHASES];
 };
 
+/* ---- step_plan.c ---- */
+enum {
+    CN_FLY_PHASE_G,
+    CN_FLY_PHASE_F,
+    CN_FLY_PHASE_TERMS,
+    CN_FLY_PHASE_G_BACK,
+    CN_FLY_PHASE_W,
+    CN_FLY_PHASE_ADAM
+};
+/* Run jobs on the pool and book the time to a phase. */
+void cn_fly_step_run(struct cn_fly_step *s, cn_pool_fn *fn, int64_t jobs, int phase);
+
+/* ---- step_weights.c ---- */
+/* Jobs of the last phase: 0 f, 1 g, 2 per-neuron parameters, from CN_FLY_WEIGHTS_FIRST one a chunk of edges. ctx is the step. */
+enum { CN_FLY_WEIGHTS_FIRST = 3 };
+void cn_fly_weights_job(void *ctx, int64_t job);
+/* ||W|| and W_sign's sums, where a coefficient asks for them: their terms, and what the edges' pass needs. */
+void cn_fly_weights_sums(struct cn_fly_step *s);
+void cn_fly_step_rates(struct cn_fly_step *s,
+                       const struct cn_fly_lrs *lr); /* counts the Adam step */
+/* Rescale dL/dW to the clip norm where it is above; then Adam of W. */
+void cn_fly_clip_then_adam(struct cn_fly_step *s);
+
+/* ---- step_linear.c ---- */
+void cn_fly_linear_forward_chunk(void *ctx, int64_t chunk);
+void cn_fly_linear_chunk(void *ctx, int64_t chunk);
+void cn_fly_linear_scale(struct cn_fly_step *s); /* raw per-neuron gradients times 1/||r|| */
+
+/* ---- regularise.c ---- */
 /* Terms of f_theta that the data loss does not share rows with (regularise.c): values into terms, gradients into grad and dG_reg. */
 void cn_fly_f_regularisers(struct cn_fly_step *s);
 bool cn_fly_needs_second_point(const struct cn_fly_coef *c);
