@@ -39,12 +39,12 @@ struct cn_score_line {
 };
 
 struct cn_project_opts {
-    bool write_scores;                 /* false: leave ucb_scores.txt alone */
+    bool write_scores;                  /* false: leave ucb_scores.txt alone */
     const struct cn_score_line *scores; /* any order */
-    int n_scores;                      /* 0: an empty file, "parent = root" */
-    int64_t score_block;               /* the block they belong to */
-    double score_c;                    /* the c that was used */
-    const char *goal;                  /* the protocol's goal, for the report; NULL = "" */
+    int n_scores;                       /* 0: an empty file, "parent = root" */
+    int64_t score_block;                /* the block they belong to */
+    double score_c;                     /* the c that was used */
+    const char *goal;                   /* the protocol's goal, for the report; NULL = "" */
 };
 #define CN_PROJECT_OPTS_INIT \
     {                        \

@@ -1,0 +1,314 @@
+/* The log reader's walk over the lines: where records begin and end. What a line means: read_fields.c; what the records
+ * mean together: read_build.c. */
+#include "logs/read.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/arena.h"
+#include "base/banned.h"
+#include "base/caps.h"
+#include "logs/read_int.h"
+
+static const char *const warning_names[] = {
+#define X(name, text) [CN_READ_##name] = text,
+    CN_READ_WARNING_MAP(X)
+#undef X
+};
+
+const char *cn_read_warning_name(cn_read_warning_kind k)
+{
+    return warning_names[k];
+}
+
+const char *cn_reader_keep(struct cn_reader *r, struct cn_words w)
+{
+    char *copy = cn_arena_alloc(&r->log->history.arena, w.n + 1, 1);
+
+    if (!copy) {
+        if (r->st == CN_OK)
+            r->st = cn_err_set(r->err, CN_ENOMEM, "no memory to read the log");
+        return "";
+    }
+    for (size_t i = 0; i < w.n; i++)
+        copy[i] = w.p[i] ? w.p[i] : '?'; /* a NUL would end the text early */
+    return copy;
+}
+
+void cn_reader_warn(struct cn_reader *r, cn_read_warning_kind kind, int64_t line,
+                    int64_t iteration, const char *fmt, ...)
+{
+    char text[512];
+    va_list args;
+
+    va_start(args, fmt);
+    (void)vsnprintf(text, sizeof(text), fmt, args);
+    va_end(args);
+    struct cn_read_warning w = {kind, line, iteration,
+                                cn_reader_keep(r, (struct cn_words){text, strlen(text)})};
+    cn_buf_add(&r->warnings, &w, sizeof(w));
+}
+
+/* ---- headings ---- */
+
+static cn_class class_of(struct cn_words status)
+{
+    static const struct {
+        const char *word;
+        cn_class cls;
+    } map[] = {{"converged", CN_CLASS_CONVERGED},
+               {"partial", CN_CLASS_PARTIAL},
+               {"failed", CN_CLASS_FAILED}};
+
+    for (size_t i = 0; i < sizeof(map) / sizeof(map[0]); i++)
+        if (cn_words_start(status, map[i].word) || cn_words_start(status, "["))
+            if (cn_words_start(status.p[0] == '[' ? cn_words_after(status, 1) : status,
+                               map[i].word))
+                return map[i].cls;
+    return CN_CLASS_NONE;
+}
+
+/* "Iter 7: converged" */
+static bool is_iter(struct cn_words text, int64_t *out_id, struct cn_words *out_status)
+{
+    *out_id = 0;
+    if (!cn_words_start(text, "Iter"))
+        return false;
+    text = cn_words_trim(cn_words_after(text, cn_words_start(text, "Iteration ") ? 9 : 4));
+    *out_id = cn_words_id(&text);
+    text = cn_words_trim(text);
+    if (*out_id == 0 || !cn_words_start(text, ":"))
+        return false;
+    *out_status = cn_words_trim(cn_words_after(text, 1));
+    return true;
+}
+
+/* "Simulation Block 3 Summary (iters 25-36)" */
+static bool is_summary(struct cn_words text, struct cn_raw_block *out)
+{
+    memset(out, 0, sizeof(*out));
+    out->edit_note = "";
+    if (!cn_words_start(text, "Simulation Block "))
+        return false;
+    text = cn_words_after(text, 17);
+    out->number = cn_words_id(&text);
+    const char *paren = text.n ? memchr(text.p, '(', text.n) : NULL;
+    if (out->number == 0 || !paren)
+        return out->number > 0;
+    text = cn_words_after(text, (size_t)(paren - text.p) + 1);
+    if (cn_words_start(text, "iters "))
+        text = cn_words_after(text, 6);
+    out->first = cn_words_id(&text);
+    if (cn_words_start(text, "-")) {
+        text = cn_words_after(text, 1);
+        out->last = cn_words_id(&text);
+    }
+    return true;
+}
+
+/* ---- the walk ---- */
+
+typedef enum { IN_NOTHING, IN_RECORD, IN_SUMMARY } place;
+
+struct walk {
+    struct cn_reader *r;
+    place where;
+    struct cn_raw raw;
+    struct cn_raw_block block;
+};
+
+static void finish(struct walk *w)
+{
+    if (w->where == IN_RECORD)
+        cn_buf_add(&w->r->raws, &w->raw, sizeof(w->raw));
+    if (w->where == IN_SUMMARY)
+        cn_buf_add(&w->r->blocks, &w->block, sizeof(w->block));
+    w->where = IN_NOTHING;
+}
+
+static void begin_record(struct walk *w, int64_t id, struct cn_words status)
+{
+    finish(w);
+    memset(&w->raw, 0, sizeof(w->raw));
+    w->raw.id = id;
+    w->raw.line = w->r->line;
+    w->raw.parent = w->raw.next = CN_READ_NO_PARENT;
+    w->raw.cls = class_of(status);
+    w->raw.pending = cn_words_start(status, "pending");
+    w->raw.reward = (double)NAN;
+    w->raw.seed_mode = w->raw.strategy = w->raw.parent_rule = w->raw.observation =
+        w->raw.hypothesis = w->raw.activity = w->raw.embedding = w->raw.trajectory =
+            w->raw.message = "";
+    w->where = IN_RECORD;
+}
+
+static void read_title(struct cn_reader *r, struct cn_words text)
+{
+    const char *colon = text.n ? memchr(text.p, ':', text.n) : NULL;
+
+    if (r->log->history.info.name[0])
+        return;
+    if (colon)
+        text = cn_words_trim(cn_words_after(text, (size_t)(colon - text.p) + 1));
+    r->log->history.info.name = cn_reader_keep(r, text);
+}
+
+/* A heading always ends what was open: an old summary's "Node:" line would else rename the block's last record. */
+static void heading(struct walk *w, int level, struct cn_words text, struct cn_words line)
+{
+    struct cn_raw_block block;
+    struct cn_words status;
+    int64_t id;
+
+    if (level >= 2 && is_iter(text, &id, &status)) {
+        begin_record(w, id, status);
+    } else if (is_summary(text, &block)) {
+        finish(w);
+        w->block = block;
+        w->where = IN_SUMMARY;
+    } else if (level <= 2) {
+        finish(w);
+        if (level == 1)
+            read_title(w->r, text);
+        if (level == 2 && cn_words_start(text, "Iter"))
+            cn_reader_warn(w->r, CN_READ_DROPPED, w->r->line, 0,
+                           "not \"## Iter N: status\": %.*s", (int)(line.n < 80 ? line.n : 80),
+                           line.p);
+    }
+}
+
+/* "<!-- cairn log, format 1, reward connectivity_R2. ..." */
+static bool is_tag(struct cn_reader *r, struct cn_words line)
+{
+    static const char start[] = "<!-- cairn log, format ";
+
+    if (!cn_words_start(line, start))
+        return false;
+    struct cn_words w = cn_words_after(line, sizeof(start) - 1);
+    int64_t format = cn_words_id(&w);
+    if (format > 1)
+        r->st = cn_err_set(r->err, CN_EUNSUPPORTED,
+                           "line %lld: log format %lld, this cairn reads up to 1",
+                           (long long)r->line, (long long)format);
+    if (cn_words_start(w, ", reward ")) {
+        w = cn_words_after(w, 9);
+        size_t n = 0;
+        while (n < w.n && w.p[n] != ' ' && !(w.p[n] == '.' && n + 1 < w.n && w.p[n + 1] == ' '))
+            n++;
+        if (n)
+            r->reward = cn_reader_keep(r, (struct cn_words){w.p, n});
+    }
+    return true;
+}
+
+static void read_line(struct walk *w, struct cn_words line)
+{
+    struct cn_words text;
+    int level = cn_words_heading(line, &text);
+
+    if (level)
+        heading(w, level, text, line);
+    else if (cn_words_start(line, "--- NEW SIMULATION BLOCK ---")) {
+        if (w->where == IN_RECORD)
+            finish(w);
+    } else if (w->where == IN_RECORD)
+        cn_reader_field(w->r, &w->raw, line);
+    else if (w->where == IN_SUMMARY)
+        cn_reader_block_field(w->r, &w->block, line);
+    else
+        (void)is_tag(w->r, line);
+}
+
+static void walk_lines(struct cn_reader *r, const char *text, size_t n)
+{
+    struct walk w = {.r = r, .where = IN_NOTHING};
+
+    while (n && r->st == CN_OK) {
+        const char *nl = memchr(text, '\n', n);
+        size_t k = nl ? (size_t)(nl - text) : n;
+        struct cn_words line = {text, k};
+        if (k && text[k - 1] == '\r')
+            line.n--;
+        r->line++;
+        read_line(&w, line);
+        k += nl != NULL;
+        text += k;
+        n -= k;
+    }
+    finish(&w);
+}
+
+/* ---- entry ---- */
+
+static void take_warnings(struct cn_reader *r)
+{
+    int64_t n = (int64_t)(r->warnings.len / sizeof(struct cn_read_warning));
+
+    if (r->st != CN_OK || n == 0)
+        return;
+    r->log->warnings =
+        cn_arena_alloc(&r->log->history.arena, (size_t)n, sizeof(*r->log->warnings));
+    if (!r->log->warnings) {
+        r->st = cn_err_set(r->err, CN_ENOMEM, "no memory to read the log");
+        return;
+    }
+    memcpy(r->log->warnings, r->warnings.data, r->warnings.len);
+    r->log->n_warnings = n;
+}
+
+static void no_room(struct cn_reader *r, const struct cn_buf *b)
+{
+    if (r->st == CN_OK && cn_buf_status(b) != CN_OK)
+        r->st = cn_err_set(r->err, cn_buf_status(b), "no memory to read the log");
+}
+
+cn_status cn_read_log(const char *name, const char *text, size_t n,
+                      const struct cn_read_opts *o, struct cn_read_log *out, struct cn_err *err)
+{
+    struct cn_reader r = {.o = o, .log = out, .st = CN_OK, .err = err};
+
+    memset(out, 0, sizeof(*out));
+    cn_arena_init(&out->history.arena, CN_CAP_ARENA);
+    out->history.info = (struct cn_run_info){.name = "",
+                                             .study = "",
+                                             .created = "",
+                                             .reward = "",
+                                             .proposer = "",
+                                             .score_kind = "",
+                                             .c_scale = "",
+                                             .log_keys = "",
+                                             .converged = (double)NAN,
+                                             .failed = (double)NAN,
+                                             .n_parallel = 1,
+                                             .ucb_c = (double)NAN,
+                                             .reward_lower_is_better = o->lower_is_better};
+    if (n > CN_CAP_FILE)
+        return cn_err_set(err, CN_ECAP, "%s: %zu bytes, at most %zu can be read", name, n,
+                          CN_CAP_FILE);
+    r.reward = cn_reader_keep(&r, (struct cn_words){o->reward, strlen(o->reward)});
+    cn_buf_init(&r.raws, CN_CAP_FILE * 4);
+    cn_buf_init(&r.blocks, CN_CAP_FILE * 4);
+    cn_buf_init(&r.warnings, CN_CAP_FILE * 4);
+    walk_lines(&r, text, n);
+    no_room(&r, &r.raws);
+    no_room(&r, &r.blocks);
+    if (r.st == CN_OK)
+        cn_reader_build(&r);
+    out->history.info.reward = r.reward;
+    no_room(&r, &r.warnings);
+    take_warnings(&r);
+    cn_buf_clear(&r.raws);
+    cn_buf_clear(&r.blocks);
+    cn_buf_clear(&r.warnings);
+    if (r.st != CN_OK)
+        (void)cn_err_prefix(err, "%s", name);
+    return r.st;
+}
+
+void cn_read_log_clear(struct cn_read_log *log)
+{
+    cn_history_clear(&log->history);
+    memset(log, 0, sizeof(*log));
+}

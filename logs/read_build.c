@@ -1,0 +1,400 @@
+/* Records that were read, as one history: ids, parents, rewards, blocks. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/arena.h"
+#include "base/banned.h"
+#include "base/caps.h"
+#include "logs/read_int.h"
+
+static struct cn_raw *raws(struct cn_reader *r)
+{
+    return (struct cn_raw *)(void *)r->raws.data;
+}
+
+static int64_t n_raws(const struct cn_reader *r)
+{
+    return (int64_t)(r->raws.len / sizeof(struct cn_raw));
+}
+
+static void *room(struct cn_reader *r, int64_t n, size_t size)
+{
+    if (n == 0 || r->st != CN_OK)
+        return NULL;
+    void *p = cn_arena_alloc(&r->log->history.arena, (size_t)n, size);
+    if (!p)
+        r->st = cn_err_set(r->err, CN_ENOMEM, "no memory to read the log");
+    return p;
+}
+
+/* ---- ids: in order, each once ---- */
+
+static int by_id(const void *a, const void *b)
+{
+    const struct cn_raw *x = a, *y = b;
+
+    if (x->id != y->id)
+        return x->id < y->id ? -1 : 1;
+    return x->line < y->line ? -1 : x->line > y->line;
+}
+
+static void check_order(struct cn_reader *r)
+{
+    int64_t last = 0;
+
+    for (int64_t i = 0; i < n_raws(r); i++) {
+        const struct cn_raw *x = &raws(r)[i];
+        if (x->id < last)
+            cn_reader_warn(r, CN_READ_OUT_OF_ORDER, x->line, x->id,
+                           "iteration %lld comes after %lld", (long long)x->id,
+                           (long long)last);
+        last = x->id > last ? x->id : last;
+    }
+}
+
+/* The kept records are in raws[0..kept); is there one with this id among them? (They are in id order.) */
+static struct cn_raw *kept_with(struct cn_reader *r, int64_t kept, int64_t id)
+{
+    int64_t lo = 0, hi = kept;
+
+    while (lo < hi) {
+        int64_t mid = lo + (hi - lo) / 2;
+        if (raws(r)[mid].id < id)
+            lo = mid + 1;
+        else
+            hi = mid;
+    }
+    return lo < kept && raws(r)[lo].id == id ? &raws(r)[lo] : NULL;
+}
+
+/* A heading that was used before, over a Node line with a fresh id: somebody forgot to count up. Only before sorting. */
+static void rescue_ids(struct cn_reader *r)
+{
+    struct cn_raw *all = raws(r);
+    int64_t n = n_raws(r);
+
+    for (int64_t i = 1; i < n; i++) {
+        struct cn_raw *x = &all[i];
+        if (x->id != all[i - 1].id || x->replicate_of || x->node != x->id + 1 ||
+            (i + 1 < n && all[i + 1].id == x->node))
+            continue;
+        cn_reader_warn(r, CN_READ_ID_MISMATCH, x->line, x->node,
+                       "heading %lld again, over node %lld: taken as iteration %lld",
+                       (long long)x->id, (long long)x->node, (long long)x->node);
+        x->id = x->node;
+    }
+}
+
+static bool keep(struct cn_reader *r, const struct cn_raw *x, const struct cn_raw *last)
+{
+    if (x->id > CN_CAP_TREE_NODES) {
+        cn_reader_warn(r, CN_READ_DROPPED, x->line, x->id, "no run has so many iterations");
+        return false;
+    }
+    if (x->pending) {
+        cn_reader_warn(r, CN_READ_DROPPED, x->line, x->id, "a pending entry holds no result");
+        return false;
+    }
+    if (last && last->id == x->id) {
+        cn_reader_warn(r, CN_READ_DUPLICATE_ID, x->line, x->id,
+                       "iteration %lld stands at line %lld already; this one is dropped",
+                       (long long)x->id, (long long)last->line);
+        return false;
+    }
+    return true;
+}
+
+static int64_t sort_and_drop(struct cn_reader *r)
+{
+    int64_t kept = 0, n = n_raws(r);
+    struct cn_raw *all = raws(r);
+
+    if (n == 0)
+        return 0;
+    check_order(r);
+    rescue_ids(r);
+    qsort(all, (size_t)n, sizeof(*all), by_id);
+    for (int64_t i = 0; i < n; i++)
+        if (keep(r, &all[i], kept ? &all[kept - 1] : NULL))
+            all[kept++] = all[i];
+    return kept;
+}
+
+/* ---- which node an iteration trains ---- */
+
+static void resolve_node(struct cn_reader *r, int64_t kept, struct cn_raw *x)
+{
+    int64_t of = x->replicate_of ? x->replicate_of : x->id;
+    const struct cn_raw *first = of < x->id ? kept_with(r, kept, of) : NULL;
+
+    if (x->replicate_of && (!first || first->node != first->id)) {
+        cn_reader_warn(
+            r, CN_READ_ID_MISMATCH, x->line, x->id,
+            "replicate of node %lld, which this log does not hold: a node of its own",
+            (long long)of);
+        of = x->id;
+        x->replicate_of = 0;
+    } else if (!x->replicate_of && x->node && x->node != x->id) {
+        cn_reader_warn(r, CN_READ_ID_MISMATCH, x->line, x->id,
+                       "the heading says %lld, the Node line %lld: the heading counts",
+                       (long long)x->id, (long long)x->node);
+    } else if (x->node == 0 && !x->replicate_of) {
+        cn_reader_warn(r, CN_READ_DROPPED, x->line, x->id, "no Node line");
+    }
+    x->node = of;
+}
+
+/* ---- parents ---- */
+
+static int64_t node_of(struct cn_reader *r, int64_t kept, int64_t id)
+{
+    const struct cn_raw *x = kept_with(r, kept, id);
+
+    return x ? x->node : 0;
+}
+
+/* The Node line counts; what the entry before announced only fills a gap. */
+static void resolve_parent(struct cn_reader *r, int64_t kept, struct cn_raw *x)
+{
+    const struct cn_raw *before = kept_with(r, kept, x->id - 1);
+    int64_t announced = before ? before->next : CN_READ_NO_PARENT;
+    int64_t parent = x->parent != CN_READ_NO_PARENT ? x->parent : announced;
+
+    if (x->parent != CN_READ_NO_PARENT && announced != CN_READ_NO_PARENT &&
+        announced != x->id && announced != x->parent)
+        cn_reader_warn(r, CN_READ_PARENT_CONFLICT, x->line, x->id,
+                       "its Node line says parent %lld, the entry before said %lld (0 = root)",
+                       (long long)x->parent, (long long)announced);
+    if (parent == CN_READ_NO_PARENT)
+        parent = 0;
+    int64_t node = parent ? node_of(r, kept, parent) : 0;
+    if (parent && (node == 0 || node >= x->id)) {
+        cn_reader_warn(r, CN_READ_UNKNOWN_PARENT, x->line, x->id,
+                       "parent %lld is no earlier entry: root", (long long)parent);
+        node = 0;
+    }
+    x->parent = node;
+}
+
+/* ---- rewards ---- */
+
+static double of_slots(const struct cn_reader *r, const struct cn_raw *x)
+{
+    switch (r->o->multi) {
+    case CN_READ_MIN:
+        return x->slot_min;
+    case CN_READ_MAX:
+        return x->slot_max;
+    case CN_READ_FIRST:
+        return x->slot_first;
+    case CN_READ_LAST:
+        return x->slot_last;
+    default:
+        return x->slot_sum / x->n_slots;
+    }
+}
+
+static void resolve_reward(struct cn_reader *r, struct cn_raw *x)
+{
+    if (x->outcome != CN_OUTCOME_NONE && x->outcome != CN_OUTCOME_OK) {
+        x->reward = (double)NAN;
+        x->cls = CN_CLASS_NONE;
+        return;
+    }
+    if (x->n_rewards == 0 && x->n_slots)
+        x->reward = of_slots(r, x);
+    if (isfinite(x->reward)) {
+        x->outcome = CN_OUTCOME_OK;
+        return;
+    }
+    cn_reader_warn(r, CN_READ_NO_REWARD, x->line, x->id, "%s %s", r->reward,
+                   x->n_rewards ? "is nan" : "is not given");
+    x->outcome = CN_OUTCOME_CRASHED;
+    x->cls = CN_CLASS_NONE;
+    if (!x->message[0])
+        x->message = x->n_rewards ? "the log says nan" : "the log gives no reward";
+}
+
+/* ---- into the history ---- */
+
+static void put_iteration(struct cn_reader *r, const struct cn_raw *x, struct cn_iteration *it)
+{
+    double sign = r->o->lower_is_better ? -1 : 1;
+
+    *it = (struct cn_iteration){.id = x->id,
+                                .node = x->node,
+                                .replicate = x->replicate_of && !x->confirmation,
+                                .confirmation = x->confirmation,
+                                .state = CN_ITER_COMMITTED,
+                                .attempt = 1,
+                                .sim_seed = x->sim_seed,
+                                .train_seed = x->train_seed,
+                                .seed_mode = x->seed_mode,
+                                .strategy = x->strategy,
+                                .parent_rule = x->parent_rule,
+                                .scored_value = (double)NAN,
+                                .outcome = x->outcome,
+                                .cls = x->cls,
+                                .reward = sign * x->reward,
+                                .metrics = x->metrics,
+                                .n_metrics = x->n_metrics,
+                                .observation = x->observation,
+                                .message = x->message,
+                                .trajectory = x->trajectory,
+                                .activity = x->activity,
+                                .embedding = x->embedding,
+                                .hypothesis = x->hypothesis,
+                                .dir = "",
+                                .token = "",
+                                .job = ""};
+}
+
+static void put_node(const struct cn_raw *x, struct cn_node *n)
+{
+    *n = (struct cn_node){.id = x->id,
+                          .parent = x->parent,
+                          .config = "",
+                          .mutations = x->mutations,
+                          .n_mutations = x->n_mutations,
+                          .strategy = x->strategy,
+                          .proposer = "imported"};
+}
+
+static void put_all(struct cn_reader *r, int64_t kept)
+{
+    struct cn_history *h = &r->log->history;
+    int64_t n_nodes = 0;
+
+    for (int64_t i = 0; i < kept; i++)
+        n_nodes += raws(r)[i].node == raws(r)[i].id;
+    h->iterations = room(r, kept, sizeof(*h->iterations));
+    h->nodes = room(r, n_nodes, sizeof(*h->nodes));
+    for (int64_t i = 0; r->st == CN_OK && i < kept; i++) {
+        const struct cn_raw *x = &raws(r)[i];
+        put_iteration(r, x, &h->iterations[h->n_iterations++]);
+        if (x->node == x->id)
+            put_node(x, &h->nodes[h->n_nodes++]);
+    }
+}
+
+/* ---- blocks ---- */
+
+static const struct cn_raw_block *summary(const struct cn_reader *r, int64_t i)
+{
+    return &((const struct cn_raw_block *)(const void *)r->blocks.data)[i];
+}
+
+static int64_t n_summaries(const struct cn_reader *r)
+{
+    return (int64_t)(r->blocks.len / sizeof(struct cn_raw_block));
+}
+
+/* Do the summaries follow each other without a gap from iteration 1? Else they cannot be trusted with the numbering. */
+static bool summaries_agree(const struct cn_reader *r)
+{
+    int64_t next = 1;
+
+    for (int64_t i = 0; i < n_summaries(r); i++) {
+        const struct cn_raw_block *b = summary(r, i);
+        if (b->number != i + 1 || b->first != next || b->last < b->first)
+            return false;
+        next = b->last + 1;
+    }
+    return n_summaries(r) > 0;
+}
+
+static int64_t last_searched(const struct cn_history *h)
+{
+    int64_t last = 0;
+
+    for (int64_t i = 0; i < h->n_iterations; i++)
+        if (!h->iterations[i].confirmation)
+            last = h->iterations[i].id;
+    return last;
+}
+
+/* What the summary of block `number` says besides its numbers; the one before it may announce the regime. */
+static void dress_block(const struct cn_reader *r, struct cn_block *b)
+{
+    for (int64_t i = 0; i < n_summaries(r); i++) {
+        const struct cn_raw_block *s = summary(r, i);
+        if (s->number + 1 == b->number && s->n_next_regime && b->n_regime == 0) {
+            b->regime = s->next_regime;
+            b->n_regime = s->n_next_regime;
+        }
+        if (s->number != b->number)
+            continue;
+        b->closed = true;
+        b->edit_note = s->edit_note;
+        if (s->n_regime) {
+            b->regime = s->regime;
+            b->n_regime = s->n_regime;
+        }
+    }
+}
+
+static void put_blocks(struct cn_reader *r, int64_t size, bool by_summary)
+{
+    struct cn_history *h = &r->log->history;
+    int64_t last = last_searched(h), n = by_summary ? n_summaries(r) : 0;
+    int64_t covered = by_summary ? summary(r, n - 1)->last : 0;
+
+    if (!by_summary)
+        n = size ? (last + size - 1) / size : last > 0;
+    else if (last > covered)
+        n++;
+    h->blocks = room(r, n, sizeof(*h->blocks));
+    for (int64_t i = 0; r->st == CN_OK && i < n; i++) {
+        struct cn_block *b = &h->blocks[h->n_blocks++];
+        *b = (struct cn_block){.number = i + 1, .edit_note = ""};
+        if (by_summary && i < n_summaries(r)) {
+            b->first = summary(r, i)->first;
+            b->last = summary(r, i)->last;
+        } else if (by_summary || size == 0) {
+            b->first = covered + 1;
+            b->last = last;
+        } else {
+            b->first = i * size + 1;
+            b->last = (i + 1) * size;
+        }
+        dress_block(r, b);
+        b->closed = b->closed || i + 1 < n;
+    }
+    h->info.n_iter_block = size ? size : n ? h->blocks[0].last - h->blocks[0].first + 1 : 0;
+}
+
+static void assign_blocks(struct cn_history *h)
+{
+    int64_t k = 0;
+
+    for (int64_t i = 0; i < h->n_iterations; i++) {
+        struct cn_iteration *it = &h->iterations[i];
+        while (k + 1 < h->n_blocks && it->id > h->blocks[k].last)
+            k++;
+        it->block = h->n_blocks && !it->confirmation ? h->blocks[k].number : 0;
+    }
+    for (int64_t i = 0; i < h->n_nodes; i++) {
+        const struct cn_iteration *it = cn_history_iteration(h, h->nodes[i].id);
+        h->nodes[i].block = it ? it->block : 0;
+    }
+}
+
+void cn_reader_build(struct cn_reader *r)
+{
+    int64_t kept = sort_and_drop(r);
+    struct cn_raw *all = raws(r);
+
+    /* Nodes before parents: a parent may be named by the id of a replicate. */
+    for (int64_t i = 0; i < kept; i++)
+        resolve_node(r, kept, &all[i]);
+    for (int64_t i = 0; i < kept; i++) {
+        resolve_parent(r, kept, &all[i]);
+        resolve_reward(r, &all[i]);
+    }
+    put_all(r, kept);
+    if (r->st == CN_OK)
+        put_blocks(r, r->o->n_iter_block, r->o->n_iter_block == 0 && summaries_agree(r));
+    if (r->st == CN_OK)
+        assign_blocks(&r->log->history);
+}
