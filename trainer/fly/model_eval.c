@@ -288,8 +288,9 @@ static void grid_neuron(const struct lines *w, struct cn_mlp_tile *t, int64_t i,
         }
         cn_mlp_forward(net, t, count);
         for (k = 0; k < count; k++) {
-            double x = (double)t->x[k * t->ldx],
-                   y = (double)(w->is_f ? t->y[k] : gain(w->ev->mod, t->y[k]));
+            double x =
+                (double)t->x[k * t->ldx] - lo; /* from lo: a flat grid gives exact zeros */
+            double y = (double)(w->is_f ? t->y[k] : gain(w->ev->mod, t->y[k]));
             s->x += x;
             s->y += y;
             s->xx += x * x;
@@ -313,7 +314,9 @@ static void lines_chunk(void *ctx, int64_t chunk)
         slope = fabs(below) <= 1e-12 ? 0 : (p * s.xy - s.x * s.y) / below;
         w->slope[i] = (float)slope;
         if (w->intercept)
-            w->intercept[i] = fabs(below) <= 1e-12 ? 0 : (float)((s.y - slope * s.x) / p);
+            w->intercept[i] = fabs(below) <= 1e-12
+                                  ? 0
+                                  : (float)((s.y - slope * s.x) / p - slope * (double)w->lo[i]);
     }
     cn_mlp_tiles_give(tiles, t);
 }
