@@ -738,7 +738,6 @@ static cn_status confirm(const struct work *w, const struct cn_node *first,
     cn_status st = CN_OK;
 
     it->confirmation = true;
-    it->strategy = "confirmation";
     it->parent_rule = of_best ? "confirmation: the best config under fresh seeds"
                               : "confirmation: the default config under the same fresh seeds";
     if (of_best)
@@ -750,7 +749,7 @@ static cn_status confirm(const struct work *w, const struct cn_node *first,
     else
         st = plan_control(w, first, best);
     it->replicate = !w->out->new_node;
-    it->strategy = "confirmation";
+    it->strategy = of_best ? "confirm-best" : "confirm-default"; /* logs/facts.c looks for these */
     return st;
 }
 

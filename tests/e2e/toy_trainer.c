@@ -231,12 +231,24 @@ static int misbehave(struct toy *t)
     return -1;
 }
 
+/* Two trainings in one folder at the same time would be the harness's fault: say so in the ledger. */
+static void check_alone(const struct toy *t)
+{
+    char path[2048];
+    int fd; /* held until we end, however we end */
+
+    cn_text_format(path, sizeof path, "%s/toy.lock", t->out);
+    if (cn_file_lock(path, 0, &fd, NULL) != CN_OK)
+        note(t, "double");
+}
+
 static int run(struct toy *t)
 {
     double value;
     int rc;
 
     note(t, "start");
+    check_alone(t);
     if (write_file(t, "metrics.jsonl",
                    "{\"step\": 1, \"seconds\": 0.01, \"values\": {\"loss\": 0.3}}\n", 54) != 0)
         return 1;

@@ -1,0 +1,46 @@
+#!/usr/bin/env bash
+# Kill the harness after its 1st, 2nd, 3rd, ... durable operation, one slot, then let it come back until it is done.
+# The store (without times and attempts) and every Markdown file must be those of the unbroken run.
+#     kill_seam.sh BIN [STEP] [FIRST]     every STEP-th operation, from the FIRST on
+set -u
+bin=$1 step=${2:-1} first=${3:-1}
+root=$(cd "$(dirname "$0")/../.." && pwd)
+# Memory is fine: what is killed are processes, and a busy disk would only make it slow.
+work=$(mktemp -d -p "$([ -w /dev/shm ] && echo /dev/shm || echo "${TMPDIR:-/tmp}")") || exit 1
+trap 'rm -rf "$work"' EXIT
+. "$root/tests/e2e/kill_lib.sh"
+
+write_toy 10 5 1
+# Texts are compared, so nothing may differ but what the kill does.
+picture() {
+    "$bin/explore_driver" --dump "$work/run" &&
+        (cd "$work/run" && for f in run_analysis.md run_memory.md ucb_scores.txt report.md snapshots/*/*.md \
+            iter_*/config.yaml; do echo "== $f"; cat "$f"; done)
+}
+
+drive || { echo "the unbroken run failed:"; cat "$work/err"; exit 1; }
+picture >"$work/reference" || exit 1
+kills=0 failures=0 n=$first
+while :; do
+    rm -rf "$work/run"
+    drive crash_after="$n"; rc=$?
+    [ $rc -eq 0 ] && break # the run has fewer operations than n
+    if [ $rc -ne 137 ]; then
+        echo "operation $n: exit code $rc instead of the crash: $(cat "$work/err")"
+        failures=$((failures + 1)) n=$((n + step))
+        continue
+    fi
+    kills=$((kills + 1))
+    drive; rc=$?
+    if [ $rc -ne 0 ]; then
+        echo "operation $n: did not come back: exit code $rc: $(cat "$work/err")"
+        failures=$((failures + 1))
+    elif ! picture >"$work/picture" 2>&1 || ! cmp -s "$work/reference" "$work/picture"; then
+        echo "operation $n: differs from the unbroken run:"
+        diff "$work/reference" "$work/picture" | head -12
+        failures=$((failures + 1))
+    fi
+    n=$((n + step))
+done
+echo "kill_seam: $kills kills (every ${step}th of $((n - 1)) durable operations from the ${first}th), $failures wrong"
+[ $failures -eq 0 ] && [ $kills -gt 0 ]
