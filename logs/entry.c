@@ -1,6 +1,6 @@
 /* <run>_analysis.md: one entry per committed iteration, in id order, held back until the gap before it closes; block
  * summaries. The grammar is that of the Python systems (logs/FORMAT.md, section 4); what differs, and why, stands in
- * docs/decisions/0010-markdown-logs.md. */
+ * docs/decisions/old-log-grammar-without-its-traps.md. */
 #include <math.h>
 #include <string.h>
 
