@@ -115,7 +115,7 @@ void cn_fly_dynamics_draw_s(uint64_t seed, int32_t n_types, float *out_s)
 
 /* ---- 3 float32 simulator ---- */
 
-enum { EDGES_PER_CHUNK = 16384, CHUNKS_MAX = 64 };
+enum { EDGES_PER_CHUNK = 16384, CHUNKS_MAX = 64, NOISE_BLOCK = 128 };
 
 struct cn_fly_simulator {
     struct cn_fly_dynamics d; /* graph borrowed */
@@ -131,7 +131,7 @@ struct cn_fly_simulator {
     const float *stimulus; /* of the step in progress */
 };
 
-/* Rows of about equal work, cut at multiples of 16 so that no two chunks share a cache line. */
+/* Rows of about equal work, cut where a block of noise ends, so that no draw is made twice. */
 static void cut_rows(struct cn_fly_simulator *sim)
 {
     const struct cn_fly_csr *m = &sim->rows;
@@ -143,23 +143,27 @@ static void cut_rows(struct cn_fly_simulator *sim)
     for (int64_t c = 1; c < chunks; c++) {
         while (row < m->n && m->ptr[row] + 16 * row < total * c / chunks)
             row++;
-        sim->chunk_row[c] = row / 16 * 16;
+        sim->chunk_row[c] = row / NOISE_BLOCK * NOISE_BLOCK;
     }
     sim->chunk_row[chunks] = m->n;
 }
 
-/* Eight running sums hide the latency of the adds; their order is fixed. */
+/* Four running sums hide the latency of the adds; their order is fixed. */
 static float row_sum(const struct cn_fly_csr *m, int64_t row, const float *r)
 {
-    float s[8] = {0};
+    const float *w = m->w;
+    const int32_t *col = m->col;
+    float a = 0, b = 0, c = 0, d = 0;
     int64_t k = m->ptr[row], end = m->ptr[row + 1];
-    for (; k + 8 <= end; k += 8) {
-        for (int j = 0; j < 8; j++)
-            s[j] += m->w[k + j] * r[m->col[k + j]];
+    for (; k + 4 <= end; k += 4) {
+        a += w[k] * r[col[k]];
+        b += w[k + 1] * r[col[k + 1]];
+        c += w[k + 2] * r[col[k + 2]];
+        d += w[k + 3] * r[col[k + 3]];
     }
-    for (int j = 0; k < end; k++, j++)
-        s[j] += m->w[k] * r[m->col[k]];
-    return ((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7]));
+    for (; k < end; k++)
+        a += w[k] * r[col[k]];
+    return (a + c) + (b + d);
 }
 
 static void step_chunk(void *ctx, int64_t chunk)
@@ -171,9 +175,11 @@ static void step_chunk(void *ctx, int64_t chunk)
     int64_t lo = sim->chunk_row[chunk], hi = sim->chunk_row[chunk + 1];
     float sigma = (float)sim->d.noise;
 
-    if (sigma > 0)
-        cn_rng_fill_normal(sim->d.seed, sim->d.stream, 2 * (uint64_t)(sim->t * g->n + lo),
+    if (sigma > 0) {
+        int64_t stride = (g->n + NOISE_BLOCK - 1) / NOISE_BLOCK * NOISE_BLOCK;
+        cn_rng_fill_normal(sim->d.seed, sim->d.stream, 2 * (uint64_t)(sim->t * stride + lo),
                            sim->xi + lo, hi - lo);
+    }
     for (int64_t i = lo; i < hi; i++) {
         float b = g->V_rest[i] - v[i];
         if (sim->d.variant != CN_SIM_NULL)

@@ -5,7 +5,9 @@
  * by explicit Euler, v <- v + dt dv + sigma xi, xi ~ N(0,1) per neuron and frame (not scaled by
  * sqrt(dt)). Raw tau is used. Two implementations: a plain double-precision reference
  * (cn_fly_dynamics_dvdt, cn_fly_dynamics_steady) and a threaded float32 simulator whose bits do
- * not depend on the number of threads. Noise is Philox, keyed by (seed, stream, frame, neuron).
+ * not depend on the number of threads. Noise is
+ * Philox: neuron i at frame t takes normal number t*P + i of (seed, stream), P = n rounded up to a
+ * multiple of 128.
  *
  *     struct cn_fly_dynamics d = {.graph = &g, .delta_t = .02, .noise = .05, .seed = 7};
  *     struct cn_fly_simulator *sim;

@@ -54,21 +54,27 @@ static void gather_chunk(void *ctx, int64_t chunk)
     }
 }
 
-/* Messages of one row for the lanes g .. g+WIDTH-1. */
+/* Messages of one row for the lanes g .. g+WIDTH-1. Four named sums, because the compiler keeps an
+ * array of them in memory at -O2. */
 static vec row_messages(const struct cn_fly_target *t, int64_t row, int32_t g)
 {
-    const struct cn_fly_csr *m = &t->rows;
-    const float *relu = t->relu + g;
-    const int64_t stride = t->stride, end = m->ptr[row + 1];
-    vec s[4] = {{0}, {0}, {0}, {0}};
-    int64_t k = m->ptr[row];
+    const int64_t stride = t->stride, end = t->rows.ptr[row + 1];
+    const float *relu = t->relu + g, *w = t->rows.w;
+    const int32_t *col = t->rows.col;
+    vec a = {0}, b = {0}, c = {0}, d = {0};
+    int64_t k = t->rows.ptr[row];
+
+#define LANES(edge) (*(const vec *)(const void *)(relu + col[edge] * stride))
     for (; k + 4 <= end; k += 4) {
-        for (int j = 0; j < 4; j++)
-            s[j] += m->w[k + j] * *(const vec *)(const void *)(relu + m->col[k + j] * stride);
+        a += w[k] * LANES(k);
+        b += w[k + 1] * LANES(k + 1);
+        c += w[k + 2] * LANES(k + 2);
+        d += w[k + 3] * LANES(k + 3);
     }
-    for (int j = 0; k < end; k++, j++)
-        s[j] += m->w[k] * *(const vec *)(const void *)(relu + m->col[k] * stride);
-    return (s[0] + s[2]) + (s[1] + s[3]);
+    for (; k < end; k++)
+        a += w[k] * LANES(k);
+#undef LANES
+    return (a + c) + (b + d);
 }
 
 /* The target of one neuron in one lane, its share of the measurement noise included. */
