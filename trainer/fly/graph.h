@@ -13,21 +13,21 @@
 #include "base/status.h"
 
 struct cn_fly_graph {
-    int64_t n, e;       /* neurons, edges */
-    int64_t n_input;    /* 8 * n_columns */
-    int64_t n_columns;  /* hexagonal columns: 1 + 3R(R+1) */
+    int64_t n, e;      /* neurons, edges */
+    int64_t n_input;   /* 8 * n_columns */
+    int64_t n_columns; /* hexagonal columns: 1 + 3R(R+1) */
     int32_t n_types;
     int32_t extent;
-    int32_t *src, *dst; /* (e) */
-    float *W;           /* (e) true weights */
-    float *tau, *V_rest; /* (n) s, a.u. */
-    int32_t *type;      /* (n) index into type_name (connectome order) */
-    int32_t *u, *v;     /* (n) hexagonal coordinates */
+    int32_t *src, *dst;    /* (e) */
+    float *W;              /* (e) true weights */
+    float *tau, *V_rest;   /* (n) s, a.u. */
+    int32_t *type;         /* (n) index into type_name (connectome order) */
+    int32_t *u, *v;        /* (n) hexagonal coordinates */
     char (*type_name)[24]; /* (n_types) */
-    int64_t *in_ptr;    /* (n+1) CSR by dst */
-    int32_t *in_edge;   /* (e) */
-    int64_t *out_ptr;   /* (n+1) CSC by src */
-    int32_t *out_edge;  /* (e) */
+    int64_t *in_ptr;       /* (n+1) CSR by dst */
+    int32_t *in_edge;      /* (e) */
+    int64_t *out_ptr;      /* (n+1) CSC by src */
+    int32_t *out_edge;     /* (e) */
 };
 
 /* Build in_ptr .. out_edge from src and dst. Every array is owned by the graph (cn_alloc). */
