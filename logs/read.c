@@ -63,9 +63,9 @@ static cn_class class_of(struct cn_words status)
                {"failed", CN_CLASS_FAILED}};
 
     for (size_t i = 0; i < sizeof(map) / sizeof(map[0]); i++)
-        if (cn_words_start(status, map[i].word) || cn_words_start(status, "["))
-            if (cn_words_start(status.p[0] == '[' ? cn_words_after(status, 1) : status,
-                               map[i].word))
+        if (cn_read_words_start(status, map[i].word) || cn_read_words_start(status, "["))
+            if (cn_read_words_start(
+                    status.p[0] == '[' ? cn_read_words_after(status, 1) : status, map[i].word))
                 return map[i].cls;
     return CN_CLASS_NONE;
 }
@@ -74,14 +74,15 @@ static cn_class class_of(struct cn_words status)
 static bool is_iter(struct cn_words text, int64_t *out_id, struct cn_words *out_status)
 {
     *out_id = 0;
-    if (!cn_words_start(text, "Iter"))
+    if (!cn_read_words_start(text, "Iter"))
         return false;
-    text = cn_words_trim(cn_words_after(text, cn_words_start(text, "Iteration ") ? 9 : 4));
-    *out_id = cn_words_id(&text);
-    text = cn_words_trim(text);
-    if (*out_id == 0 || !cn_words_start(text, ":"))
+    text = cn_read_words_trim(
+        cn_read_words_after(text, cn_read_words_start(text, "Iteration ") ? 9 : 4));
+    *out_id = cn_read_words_id(&text);
+    text = cn_read_words_trim(text);
+    if (*out_id == 0 || !cn_read_words_start(text, ":"))
         return false;
-    *out_status = cn_words_trim(cn_words_after(text, 1));
+    *out_status = cn_read_words_trim(cn_read_words_after(text, 1));
     return true;
 }
 
@@ -90,20 +91,20 @@ static bool is_summary(struct cn_words text, struct cn_raw_block *out)
 {
     memset(out, 0, sizeof(*out));
     out->edit_note = "";
-    if (!cn_words_start(text, "Simulation Block "))
+    if (!cn_read_words_start(text, "Simulation Block "))
         return false;
-    text = cn_words_after(text, 17);
-    out->number = cn_words_id(&text);
+    text = cn_read_words_after(text, 17);
+    out->number = cn_read_words_id(&text);
     const char *paren = text.n ? memchr(text.p, '(', text.n) : NULL;
     if (out->number == 0 || !paren)
         return out->number > 0;
-    text = cn_words_after(text, (size_t)(paren - text.p) + 1);
-    if (cn_words_start(text, "iters "))
-        text = cn_words_after(text, 6);
-    out->first = cn_words_id(&text);
-    if (cn_words_start(text, "-")) {
-        text = cn_words_after(text, 1);
-        out->last = cn_words_id(&text);
+    text = cn_read_words_after(text, (size_t)(paren - text.p) + 1);
+    if (cn_read_words_start(text, "iters "))
+        text = cn_read_words_after(text, 6);
+    out->first = cn_read_words_id(&text);
+    if (cn_read_words_start(text, "-")) {
+        text = cn_read_words_after(text, 1);
+        out->last = cn_read_words_id(&text);
     }
     return true;
 }
@@ -136,7 +137,7 @@ static void begin_record(struct walk *w, int64_t id, struct cn_words status)
     w->raw.line = w->r->line;
     w->raw.parent = w->raw.next = CN_READ_NO_PARENT;
     w->raw.cls = class_of(status);
-    w->raw.pending = cn_words_start(status, "pending");
+    w->raw.pending = cn_read_words_start(status, "pending");
     w->raw.reward = (double)NAN;
     w->raw.seed_mode = w->raw.strategy = w->raw.parent_rule = w->raw.observation =
         w->raw.hypothesis = w->raw.activity = w->raw.embedding = w->raw.trajectory =
@@ -151,7 +152,7 @@ static void read_title(struct cn_reader *r, struct cn_words text)
     if (r->log->history.info.name[0])
         return;
     if (colon)
-        text = cn_words_trim(cn_words_after(text, (size_t)(colon - text.p) + 1));
+        text = cn_read_words_trim(cn_read_words_after(text, (size_t)(colon - text.p) + 1));
     r->log->history.info.name = cn_reader_keep(r, text);
 }
 
@@ -172,7 +173,7 @@ static void heading(struct walk *w, int level, struct cn_words text, struct cn_w
         finish(w);
         if (level == 1)
             read_title(w->r, text);
-        if (level == 2 && cn_words_start(text, "Iter"))
+        if (level == 2 && cn_read_words_start(text, "Iter"))
             cn_reader_warn(w->r, CN_READ_DROPPED, w->r->line, 0,
                            "not \"## Iter N: status\": %.*s", (int)(line.n < 80 ? line.n : 80),
                            line.p);
@@ -184,16 +185,16 @@ static bool is_tag(struct cn_reader *r, struct cn_words line)
 {
     static const char start[] = "<!-- cairn log, format ";
 
-    if (!cn_words_start(line, start))
+    if (!cn_read_words_start(line, start))
         return false;
-    struct cn_words w = cn_words_after(line, sizeof(start) - 1);
-    int64_t format = cn_words_id(&w);
+    struct cn_words w = cn_read_words_after(line, sizeof(start) - 1);
+    int64_t format = cn_read_words_id(&w);
     if (format > 1)
         r->st = cn_err_set(r->err, CN_EUNSUPPORTED,
                            "line %lld: log format %lld, this cairn reads up to 1",
                            (long long)r->line, (long long)format);
-    if (cn_words_start(w, ", reward ")) {
-        w = cn_words_after(w, 9);
+    if (cn_read_words_start(w, ", reward ")) {
+        w = cn_read_words_after(w, 9);
         size_t n = 0;
         while (n < w.n && w.p[n] != ' ' && !(w.p[n] == '.' && n + 1 < w.n && w.p[n + 1] == ' '))
             n++;
@@ -206,11 +207,11 @@ static bool is_tag(struct cn_reader *r, struct cn_words line)
 static void read_line(struct walk *w, struct cn_words line)
 {
     struct cn_words text;
-    int level = cn_words_heading(line, &text);
+    int level = cn_read_words_heading(line, &text);
 
     if (level)
         heading(w, level, text, line);
-    else if (cn_words_start(line, "--- NEW SIMULATION BLOCK ---")) {
+    else if (cn_read_words_start(line, "--- NEW SIMULATION BLOCK ---")) {
         if (w->where == IN_RECORD)
             finish(w);
     } else if (w->where == IN_RECORD)

@@ -12,9 +12,10 @@
 
 static int64_t parent_of(struct cn_words v)
 {
-    if (cn_words_start(v, "root") || cn_words_start(v, "None") || cn_words_start(v, "0"))
+    if (cn_read_words_start(v, "root") || cn_read_words_start(v, "None") ||
+        cn_read_words_start(v, "0"))
         return 0;
-    int64_t id = cn_words_id(&v);
+    int64_t id = cn_read_words_id(&v);
     return id ? id : CN_READ_NO_PARENT;
 }
 
@@ -30,7 +31,7 @@ static uint64_t seed_of(struct cn_words line, const char *key)
     char text[32];
     uint64_t x = 0;
 
-    if (!cn_words_value(line, key, &v, &loose) || v.n >= sizeof(text))
+    if (!cn_read_words_value(line, key, &v, &loose) || v.n >= sizeof(text))
         return 0;
     memcpy(text, v.p, v.n);
     text[v.n] = '\0';
@@ -61,7 +62,7 @@ static struct cn_mutation *read_pairs(struct cn_reader *r, struct cn_words list,
     bool loose;
 
     *out_n = 0;
-    while (r->st == CN_OK && cn_words_pair(&list, &k, &v, &loose)) {
+    while (r->st == CN_OK && cn_read_words_pair(&list, &k, &v, &loose)) {
         struct cn_mutation *more = grow(r, m, *out_n, sizeof(*m));
         if (!more)
             break;
@@ -99,8 +100,8 @@ static void read_metrics(struct cn_reader *r, struct cn_raw *raw, struct cn_word
     bool loose;
     double x;
 
-    while (r->st == CN_OK && cn_words_pair(&list, &k, &v, &loose)) {
-        bool number = cn_words_number(v, &x) > 0;
+    while (r->st == CN_OK && cn_read_words_pair(&list, &k, &v, &loose)) {
+        bool number = cn_read_words_number(v, &x) > 0;
         if (!number) {
             cn_reader_warn(r, CN_READ_BAD_NUMBER, r->line, raw->id, "%.*s is no number: %.*s",
                            (int)(k.n < 40 ? k.n : 40), k.p, (int)(v.n < 40 ? v.n : 40), v.p);
@@ -122,7 +123,8 @@ static void read_slot(struct cn_reader *r, struct cn_raw *raw, struct cn_words l
     bool loose = false;
     double x;
 
-    if (!cn_words_value(line, r->reward, &v, &loose) || !cn_words_number(v, &x) || isnan(x))
+    if (!cn_read_words_value(line, r->reward, &v, &loose) || !cn_read_words_number(v, &x) ||
+        isnan(x))
         return;
     raw->slot_sum += x;
     raw->slot_min = raw->n_slots ? fmin(raw->slot_min, x) : x;
@@ -157,7 +159,7 @@ static size_t mutation_end(struct cn_words w, size_t *out_skip)
             quoted = !quoted;
         if (quoted || (w.p[i] != ';' && w.p[i] != ',') || w.p[i + 1] != ' ')
             continue;
-        struct cn_words rest = cn_words_after(w, i + 2);
+        struct cn_words rest = cn_read_words_after(w, i + 2);
         size_t colon = find(rest, ": "), arrow = find(rest, "->"), blank = find(rest, " ");
         if (w.p[i] == ';' ||
             (colon != (size_t)-1 && arrow != (size_t)-1 && colon < arrow && colon < blank))
@@ -169,7 +171,7 @@ static size_t mutation_end(struct cn_words w, size_t *out_skip)
 
 static struct cn_words bare(struct cn_words w)
 {
-    w = cn_words_trim(w);
+    w = cn_read_words_trim(w);
     if (w.n >= 2 && (w.p[0] == '"' || w.p[0] == '`') && w.p[w.n - 1] == w.p[0])
         return (struct cn_words){w.p + 1, w.n - 2};
     return w;
@@ -190,7 +192,7 @@ static bool read_mutation(struct cn_reader *r, struct cn_raw *raw, struct cn_wor
     if (!more)
         return true;
     struct cn_words old = {part.p + colon + 2, arrow - colon - (arrow > colon + 1 ? 2 : 1)};
-    struct cn_words new = bare(cn_words_after(part, arrow + width));
+    struct cn_words new = bare(cn_read_words_after(part, arrow + width));
     size_t note = find(new, " (");
     if (note != (size_t)-1)
         new.n = note;
@@ -210,7 +212,7 @@ static void read_mutations(struct cn_reader *r, struct cn_raw *raw, struct cn_wo
         if (!read_mutation(r, raw, (struct cn_words){w.p, n}))
             cn_reader_warn(r, CN_READ_DROPPED, r->line, raw->id,
                            "not \"key: old -> new\": %.*s", (int)(n < 80 ? n : 80), w.p);
-        w = cn_words_after(w, n + skip);
+        w = cn_read_words_after(w, n + skip);
     }
 }
 
@@ -221,9 +223,9 @@ static void read_node(struct cn_reader *r, struct cn_raw *raw, struct cn_words w
     struct cn_words v;
     bool loose = false;
 
-    if (cn_words_value(w, "id", &v, &loose))
-        raw->node = cn_words_id(&v);
-    if (cn_words_value(w, "parent", &v, &loose))
+    if (cn_read_words_value(w, "id", &v, &loose))
+        raw->node = cn_read_words_id(&v);
+    if (cn_read_words_value(w, "parent", &v, &loose))
         raw->parent = parent_of(v);
     if (raw->node == 0)
         cn_reader_warn(r, CN_READ_DROPPED, r->line, raw->id, "a Node line without an id");
@@ -236,7 +238,7 @@ static void read_next(struct cn_reader *r, struct cn_raw *raw, struct cn_words w
     struct cn_words v;
     bool loose = false;
 
-    if (!cn_words_value(w, "parent", &v, &loose))
+    if (!cn_read_words_value(w, "parent", &v, &loose))
         return;
     raw->next = parent_of(v);
     if (loose)
@@ -256,7 +258,7 @@ static void read_outcome(struct cn_reader *r, struct cn_raw *raw, struct cn_word
     if (n == 0 || !cn_outcome_parse(name, &raw->outcome))
         cn_reader_warn(r, CN_READ_DROPPED, r->line, raw->id, "unknown outcome: %s", name);
     if (at != (size_t)-1)
-        raw->message = cn_reader_keep(r, cn_words_after(w, at + 9));
+        raw->message = cn_reader_keep(r, cn_read_words_after(w, at + 9));
 }
 
 static void read_seeds(struct cn_reader *r, struct cn_raw *raw, struct cn_words w)
@@ -266,16 +268,16 @@ static void read_seeds(struct cn_reader *r, struct cn_raw *raw, struct cn_words 
 
     raw->sim_seed = seed_of(w, "sim_seed");
     raw->train_seed = seed_of(w, "train_seed");
-    if (cn_words_value(w, "rationale", &v, &loose))
+    if (cn_read_words_value(w, "rationale", &v, &loose))
         raw->seed_mode = cn_reader_keep(r, v);
 }
 
 static void read_replicate(struct cn_reader *r, struct cn_raw *raw, struct cn_words w)
 {
     (void)r;
-    if (cn_words_start(w, "of node "))
-        w = cn_words_after(w, 8);
-    raw->replicate_of = cn_words_id(&w);
+    if (cn_read_words_start(w, "of node "))
+        w = cn_read_words_after(w, 8);
+    raw->replicate_of = cn_read_words_id(&w);
 }
 
 static void read_confirmation(struct cn_reader *r, struct cn_raw *raw, struct cn_words w)
@@ -339,7 +341,7 @@ static const struct field *field_of(struct cn_words w, bool caseless,
             continue;
         if (caseless ? strncasecmp(w.p, fields[i].name, n) : memcmp(w.p, fields[i].name, n))
             continue;
-        *out_value = cn_words_trim(cn_words_after(w, n + 1));
+        *out_value = cn_read_words_trim(cn_read_words_after(w, n + 1));
         return &fields[i];
     }
     return NULL;
@@ -347,12 +349,12 @@ static const struct field *field_of(struct cn_words w, bool caseless,
 
 static bool is_slot(struct cn_words w)
 {
-    struct cn_words rest = cn_words_after(w, 5);
+    struct cn_words rest = cn_read_words_after(w, 5);
 
-    if (!cn_words_start(w, "Slot ") || rest.n == 0)
+    if (!cn_read_words_start(w, "Slot ") || rest.n == 0)
         return false;
     while (rest.n && rest.p[0] >= '0' && rest.p[0] <= '9')
-        rest = cn_words_after(rest, 1);
+        rest = cn_read_words_after(rest, 1);
     return rest.n && (rest.p[0] == ':' || rest.p[0] == ' ');
 }
 
@@ -363,8 +365,8 @@ static bool is_bare_reward(const struct cn_reader *r, struct cn_words w)
     bool loose;
     double x;
 
-    return cn_words_start(w, r->reward) && cn_words_value(w, r->reward, &v, &loose) &&
-           v.p < w.p + strlen(r->reward) + 4 && cn_words_number(v, &x);
+    return cn_read_words_start(w, r->reward) && cn_read_words_value(w, r->reward, &v, &loose) &&
+           v.p < w.p + strlen(r->reward) + 4 && cn_read_words_number(v, &x);
 }
 
 static void other_line(struct cn_reader *r, struct cn_raw *raw, struct cn_words w)
@@ -375,7 +377,7 @@ static void other_line(struct cn_reader *r, struct cn_raw *raw, struct cn_words 
         cn_reader_warn(r, CN_READ_LOOSE_FORM, r->line, raw->id, "%s on a line of its own",
                        r->reward);
         read_metrics(r, raw, w);
-    } else if (cn_words_quotes_metric(w, r->reward)) {
+    } else if (cn_read_words_quotes_metric(w, r->reward)) {
         cn_reader_warn(r, CN_READ_PROSE_METRIC, r->line, raw->id,
                        "%s is quoted outside the Metrics line; not taken", r->reward);
     }
@@ -389,7 +391,7 @@ void cn_reader_field(struct cn_reader *r, struct cn_raw *raw, struct cn_words li
 
     cn_buf_init(&scratch, line.n + 1);
     if (!f) {
-        bool stripped = cn_words_plain(&w, &scratch);
+        bool stripped = cn_read_words_plain(&w, &scratch);
         f = field_of(w, true, &value);
         if (f)
             cn_reader_warn(r, CN_READ_LOOSE_FORM, r->line, raw->id, "%s line%s", f->name,
@@ -397,7 +399,7 @@ void cn_reader_field(struct cn_reader *r, struct cn_raw *raw, struct cn_words li
     }
     if (f) {
         f->read(r, raw, value);
-        if (f->prose && cn_words_quotes_metric(value, r->reward))
+        if (f->prose && cn_read_words_quotes_metric(value, r->reward))
             cn_reader_warn(r, CN_READ_PROSE_METRIC, r->line, raw->id,
                            "%s is quoted in %s; not taken", r->reward, f->name);
     } else {
@@ -410,14 +412,14 @@ void cn_reader_field(struct cn_reader *r, struct cn_raw *raw, struct cn_words li
 
 void cn_reader_block_field(struct cn_reader *r, struct cn_raw_block *b, struct cn_words line)
 {
-    struct cn_words w = cn_words_trim(line);
+    struct cn_words w = cn_read_words_trim(line);
 
-    if (cn_words_start(w, "Simulation: "))
-        b->regime = read_pairs(r, cn_words_after(w, 12), &b->n_regime);
-    else if (cn_words_start(w, "Next simulation: "))
-        b->next_regime = read_pairs(r, cn_words_after(w, 17), &b->n_next_regime);
-    else if (cn_words_start(w, "Protocol edit: "))
-        b->edit_note = cn_reader_keep(r, cn_words_after(w, 15));
-    else if (cn_words_start(w, "INSTRUCTIONS EDITED: "))
-        b->edit_note = cn_reader_keep(r, cn_words_after(w, 21));
+    if (cn_read_words_start(w, "Simulation: "))
+        b->regime = read_pairs(r, cn_read_words_after(w, 12), &b->n_regime);
+    else if (cn_read_words_start(w, "Next simulation: "))
+        b->next_regime = read_pairs(r, cn_read_words_after(w, 17), &b->n_next_regime);
+    else if (cn_read_words_start(w, "Protocol edit: "))
+        b->edit_note = cn_reader_keep(r, cn_read_words_after(w, 15));
+    else if (cn_read_words_start(w, "INSTRUCTIONS EDITED: "))
+        b->edit_note = cn_reader_keep(r, cn_read_words_after(w, 21));
 }

@@ -60,25 +60,25 @@ struct cn_reader {
 
 /* ---- read_words.c: lines and values ---- */
 
-struct cn_words cn_words_trim(struct cn_words w);
-bool cn_words_start(struct cn_words w, const char *prefix); /* exact */
-struct cn_words cn_words_after(struct cn_words w, size_t n);
+struct cn_words cn_read_words_trim(struct cn_words w);
+bool cn_read_words_start(struct cn_words w, const char *prefix); /* exact */
+struct cn_words cn_read_words_after(struct cn_words w, size_t n);
 /* Heading level 1..6, 0 for none; *out_text is what follows. */
-int cn_words_heading(struct cn_words w, struct cn_words *out_text);
+int cn_read_words_heading(struct cn_words w, struct cn_words *out_text);
 /* Take digits from the front: an id in 1..999999999, or 0 (and *w unchanged) when there is none. */
-int64_t cn_words_id(struct cn_words *w);
+int64_t cn_read_words_id(struct cn_words *w);
 /* The number at the front (signed, scientific, nan); its length, 0 when there is none. */
-size_t cn_words_number(struct cn_words w, double *out);
+size_t cn_read_words_number(struct cn_words w, double *out);
 /* The value of "key=" inside a line, up to the next comma; loose: also "key = " and "key: ". False when absent. */
-bool cn_words_value(struct cn_words line, const char *key, struct cn_words *out,
-                    bool *out_loose);
+bool cn_read_words_value(struct cn_words line, const char *key, struct cn_words *out,
+                         bool *out_loose);
 /* The next "k=v" of a list; v without quotes. False at the end. Parts without '=' (or, loose, ':') are passed over. */
-bool cn_words_pair(struct cn_words *list, struct cn_words *out_key, struct cn_words *out_value,
-                   bool *out_loose);
+bool cn_read_words_pair(struct cn_words *list, struct cn_words *out_key,
+                        struct cn_words *out_value, bool *out_loose);
 /* Does `line` quote "<name>=<number>" directly? */
-bool cn_words_quotes_metric(struct cn_words line, const char *name);
+bool cn_read_words_quotes_metric(struct cn_words line, const char *name);
 /* Strip bullets, quotes and bold; true when there was something to strip. */
-bool cn_words_plain(struct cn_words *line, struct cn_buf *scratch);
+bool cn_read_words_plain(struct cn_words *line, struct cn_buf *scratch);
 
 /* ---- read.c ---- */
 const char *cn_reader_keep(struct cn_reader *r,

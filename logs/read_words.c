@@ -22,28 +22,28 @@ static bool is_word(char c)
     return is_digit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
 }
 
-struct cn_words cn_words_after(struct cn_words w, size_t n)
+struct cn_words cn_read_words_after(struct cn_words w, size_t n)
 {
     return n < w.n ? (struct cn_words){w.p + n, w.n - n} : (struct cn_words){w.p + w.n, 0};
 }
 
-struct cn_words cn_words_trim(struct cn_words w)
+struct cn_words cn_read_words_trim(struct cn_words w)
 {
     while (w.n && is_blank(w.p[0]))
-        w = cn_words_after(w, 1);
+        w = cn_read_words_after(w, 1);
     while (w.n && is_blank(w.p[w.n - 1]))
         w.n--;
     return w;
 }
 
-bool cn_words_start(struct cn_words w, const char *prefix)
+bool cn_read_words_start(struct cn_words w, const char *prefix)
 {
     size_t n = strlen(prefix);
 
     return w.n >= n && memcmp(w.p, prefix, n) == 0;
 }
 
-int cn_words_heading(struct cn_words w, struct cn_words *out_text)
+int cn_read_words_heading(struct cn_words w, struct cn_words *out_text)
 {
     size_t k = 0;
 
@@ -52,11 +52,11 @@ int cn_words_heading(struct cn_words w, struct cn_words *out_text)
     *out_text = w;
     if (k < 1 || k > 6 || k >= w.n || !is_blank(w.p[k]))
         return 0;
-    *out_text = cn_words_trim(cn_words_after(w, k));
+    *out_text = cn_read_words_trim(cn_read_words_after(w, k));
     return (int)k;
 }
 
-int64_t cn_words_id(struct cn_words *w)
+int64_t cn_read_words_id(struct cn_words *w)
 {
     int64_t id = 0;
     size_t n = 0;
@@ -67,7 +67,7 @@ int64_t cn_words_id(struct cn_words *w)
     }
     if (n == 0 || n > 9 || id == 0)
         return 0;
-    *w = cn_words_after(*w, n);
+    *w = cn_read_words_after(*w, n);
     return id;
 }
 
@@ -80,7 +80,7 @@ static size_t digits(struct cn_words w, size_t from)
     return n - from;
 }
 
-size_t cn_words_number(struct cn_words w, double *out)
+size_t cn_read_words_number(struct cn_words w, double *out)
 {
     char text[64];
     size_t n = 0, whole, part = 0;
@@ -141,8 +141,8 @@ static struct cn_words unquote(struct cn_words w)
     return w;
 }
 
-bool cn_words_value(struct cn_words line, const char *key, struct cn_words *out,
-                    bool *out_loose)
+bool cn_read_words_value(struct cn_words line, const char *key, struct cn_words *out,
+                         bool *out_loose)
 {
     size_t k = strlen(key);
 
@@ -150,23 +150,23 @@ bool cn_words_value(struct cn_words line, const char *key, struct cn_words *out,
     for (size_t i = 0; i + k < line.n; i++) {
         if (memcmp(line.p + i, key, k) != 0 || (i && is_word(line.p[i - 1])))
             continue;
-        struct cn_words rest = cn_words_after(line, i + k);
-        struct cn_words value = cn_words_trim(rest);
+        struct cn_words rest = cn_read_words_after(line, i + k);
+        struct cn_words value = cn_read_words_trim(rest);
         if (value.n == 0 || (value.p[0] != '=' && value.p[0] != ':'))
             continue;
         *out_loose = rest.p[0] != '=';
-        *out = unquote(cn_words_trim(up_to_comma(cn_words_after(value, 1))));
+        *out = unquote(cn_read_words_trim(up_to_comma(cn_read_words_after(value, 1))));
         return true;
     }
     return false;
 }
 
-bool cn_words_pair(struct cn_words *list, struct cn_words *out_key, struct cn_words *out_value,
-                   bool *out_loose)
+bool cn_read_words_pair(struct cn_words *list, struct cn_words *out_key,
+                        struct cn_words *out_value, bool *out_loose)
 {
     while (list->n) {
         struct cn_words part = up_to_comma(*list);
-        *list = cn_words_after(*list, part.n + 1);
+        *list = cn_read_words_after(*list, part.n + 1);
         const char *sep = part.n ? memchr(part.p, '=', part.n) : NULL;
         bool loose = !sep;
         if (!sep && part.n)
@@ -174,8 +174,8 @@ bool cn_words_pair(struct cn_words *list, struct cn_words *out_key, struct cn_wo
         if (!sep)
             continue;
         size_t n = (size_t)(sep - part.p);
-        *out_key = cn_words_trim((struct cn_words){part.p, n});
-        *out_value = unquote(cn_words_trim(cn_words_after(part, n + 1)));
+        *out_key = cn_read_words_trim((struct cn_words){part.p, n});
+        *out_value = unquote(cn_read_words_trim(cn_read_words_after(part, n + 1)));
         *out_loose = loose || out_key->n != n || (out_key->p != part.p && part.p[0] != ' ');
         /* ", k=v": one space before the key is how the list is written. */
         if (!loose && out_key->n && out_key->p + out_key->n == sep)
@@ -186,30 +186,30 @@ bool cn_words_pair(struct cn_words *list, struct cn_words *out_key, struct cn_wo
     return false;
 }
 
-bool cn_words_quotes_metric(struct cn_words line, const char *name)
+bool cn_read_words_quotes_metric(struct cn_words line, const char *name)
 {
     size_t k = strlen(name);
     double x;
 
     for (size_t i = 0; k && i + k + 1 < line.n; i++)
         if (memcmp(line.p + i, name, k) == 0 && line.p[i + k] == '=' &&
-            cn_words_number(cn_words_after(line, i + k + 1), &x))
+            cn_read_words_number(cn_read_words_after(line, i + k + 1), &x))
             return true;
     return false;
 }
 
 /* "- **Mutation:** x", "> Node: ...", "* Next: ..." to what they mean. The bold marks are taken out of the first part
  * only, up to the first colon or two bytes beyond. */
-bool cn_words_plain(struct cn_words *line, struct cn_buf *scratch)
+bool cn_read_words_plain(struct cn_words *line, struct cn_buf *scratch)
 {
-    struct cn_words w = cn_words_trim(*line);
+    struct cn_words w = cn_read_words_trim(*line);
     bool changed = w.n != line->n && w.p != line->p;
 
     while (w.n > 1 && strchr("-*+>", w.p[0]) && is_blank(w.p[1])) {
-        w = cn_words_trim(cn_words_after(w, 1));
+        w = cn_read_words_trim(cn_read_words_after(w, 1));
         changed = true;
     }
-    if (cn_words_start(w, "**") || cn_words_start(w, "__")) {
+    if (cn_read_words_start(w, "**") || cn_read_words_start(w, "__")) {
         char mark = w.p[0];
         const char *colon = memchr(w.p, ':', w.n);
         size_t head = colon ? (size_t)(colon - w.p) + 3 : w.n;
@@ -218,7 +218,7 @@ bool cn_words_plain(struct cn_words *line, struct cn_buf *scratch)
             if (!(w.p[i] == mark && i < head &&
                   ((i + 1 < w.n && w.p[i + 1] == mark) || (i && w.p[i - 1] == mark))))
                 cn_buf_addc(scratch, w.p[i]);
-        w = cn_words_trim((struct cn_words){cn_buf_str(scratch), scratch->len});
+        w = cn_read_words_trim((struct cn_words){cn_buf_str(scratch), scratch->len});
         changed = true;
     }
     *line = w;
@@ -233,7 +233,7 @@ static bool score_field(struct cn_words line, const char *key, double *out)
     bool loose = false;
 
     *out = (double)NAN;
-    return cn_words_value(line, key, &v, &loose) && cn_words_number(v, out) > 0;
+    return cn_read_words_value(line, key, &v, &loose) && cn_read_words_number(v, out) > 0;
 }
 
 bool cn_read_score_line(const char *line, struct cn_read_score *out)
@@ -244,14 +244,14 @@ bool cn_read_score_line(const char *line, struct cn_read_score *out)
 
     memset(out, 0, sizeof(*out));
     out->score = out->reward = (double)NAN;
-    if (!cn_words_start(w, "Node "))
+    if (!cn_read_words_start(w, "Node "))
         return false;
-    w = cn_words_after(w, 5);
-    out->node = cn_words_id(&w);
-    if (out->node == 0 || !cn_words_start(w, ":"))
+    w = cn_read_words_after(w, 5);
+    out->node = cn_read_words_id(&w);
+    if (out->node == 0 || !cn_read_words_start(w, ":"))
         return false;
-    if (cn_words_value(w, "parent", &v, &loose))
-        out->parent = cn_words_id(&v);
+    if (cn_read_words_value(w, "parent", &v, &loose))
+        out->parent = cn_read_words_id(&v);
     if (score_field(w, "visits", &visits) && visits >= 0 && visits < 1e9)
         out->visits = (int64_t)visits;
     (void)score_field(w, "UCB", &out->score);
