@@ -197,22 +197,35 @@ static cn_status text_or_empty(struct cn_store *s, const char *kind, struct cn_b
     return st == CN_ENOTFOUND ? CN_OK : st;
 }
 
+/* The goal that the report names: as the writer gave it last (a protocol may extend another, whose goal we cannot see
+ * here), else from the protocol's own words. */
+static cn_status find_goal(struct cn_store *s, struct cn_buf *out, struct cn_err *err)
+{
+    struct cn_buf protocol;
+    cn_status st = cn_store_fact(s, "goal", out, err);
+
+    if (st != CN_ENOTFOUND)
+        return st;
+    cn_buf_init(&protocol, CN_CAP_TEXT);
+    cn_buf_reset(out);
+    st = text_or_empty(s, "protocol", &protocol, err);
+    goal_of(cn_buf_str(&protocol), out);
+    cn_buf_clear(&protocol);
+    return st;
+}
+
 static cn_status make_report(struct cn_store *s, const struct cn_history *h,
                              const struct cn_project_opts *o, struct cn_buf *out,
                              struct cn_err *err)
 {
-    struct cn_buf protocol, goal;
+    struct cn_buf goal;
     cn_status st = CN_OK;
 
-    cn_buf_init(&protocol, CN_CAP_TEXT);
     cn_buf_init(&goal, CN_CAP_TEXT);
-    if (!o->goal) {
-        st = text_or_empty(s, "protocol", &protocol, err);
-        goal_of(cn_buf_str(&protocol), &goal);
-    }
+    if (!o->goal)
+        st = find_goal(s, &goal, err);
     if (st == CN_OK)
         cn_project_report(h, o->goal ? o->goal : cn_buf_str(&goal), out);
-    cn_buf_clear(&protocol);
     cn_buf_clear(&goal);
     return st;
 }
@@ -301,7 +314,7 @@ static cn_status write_one(struct cn_store *s, const struct cn_history *h,
 cn_status cn_project_write(struct cn_store *s, const struct cn_history *h,
                            const struct cn_project_opts *o, struct cn_err *err)
 {
-    cn_status st = CN_OK;
+    cn_status st = o->goal ? cn_store_fact_set(s, "goal", o->goal, err) : CN_OK;
 
     for (int k = 0; st == CN_OK && k < CN_PROJECT_N; k++)
         if (k != CN_PROJECT_SCORES || o->write_scores)

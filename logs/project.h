@@ -44,7 +44,9 @@ struct cn_project_opts {
     int n_scores;                       /* 0: an empty file, "parent = root" */
     int64_t score_block;                /* the block they belong to */
     double score_c;                     /* the c that was used */
-    const char *goal;                   /* the protocol's goal, for the report; NULL = "" */
+    /* The protocol's goal, for the report; kept in the store. NULL: as kept there, or the section
+     * "Goal" of its protocol. */
+    const char *goal;
 };
 #define CN_PROJECT_OPTS_INIT \
     {                        \

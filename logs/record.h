@@ -66,8 +66,9 @@ struct cn_node {
     int64_t id, parent; /* parent 0 = root */
     int64_t block;      /* 1-based */
     const char *config; /* the node's YAML, without the seeds of any one iteration */
-    char config_hash[CN_HASH_TEXT];      /* canonical, seeds left out */
-    const struct cn_mutation *mutations; /* against the parent's config */
+    char config_hash[CN_HASH_TEXT]; /* canonical, seeds left out */
+    /* Against the parent's config; of a root: against the base config. */
+    const struct cn_mutation *mutations;
     int n_mutations;
     const char *strategy; /* exploit, failure-probe, explore, robustness-test, force-branch,
                              root, user, ... */

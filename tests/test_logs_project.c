@@ -305,6 +305,28 @@ Test(logs_project, writing_twice_writes_once)
     cn_store_close(s);
 }
 
+Test(logs_project, the_goal_that_was_given_is_kept_for_a_rebuild)
+{
+    struct cn_history h;
+    struct cn_project_opts o = options();
+    struct cn_buf b;
+    int n = -1;
+    struct cn_store *s = sample(&h);
+
+    o.goal = "A goal of the parent protocol.";
+    OK(cn_project_write(s, &h, &o, &err));
+    o.goal = NULL;
+    cn_buf_init(&b, CN_CAP_TEXT);
+    OK(cn_project_verify(s, &h, &o, &b, &n, &err));
+    cr_assert_eq(n, 0, "%s", cn_buf_str(&b));
+    char *text = slurp("report.md");
+    cr_assert(strstr(text, "> A goal of the parent protocol."), "%s", text);
+    cn_free(text);
+    cn_buf_clear(&b);
+    cn_history_clear(&h);
+    cn_store_close(s);
+}
+
 Test(logs_project, scores_at_a_block_start_are_an_empty_file)
 {
     struct cn_history h;
