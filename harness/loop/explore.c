@@ -494,6 +494,8 @@ static cn_status begin(struct loop *l)
     lo.cores_per_slot = (int32_t)r->settings.cores;
     r->started_us = cn_clock_mono_us();
     cn_text_format(total, sizeof total, "%lld", (long long)r->settings.iterations);
+    (void)cn_run_take_posted_stop(
+        r); /* one from before: whoever starts the run wants it to run */
     if (!r->executor)
         st = cn_local_new(&lo, &r->executor, l->err);
     if (st == CN_OK)

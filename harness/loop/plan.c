@@ -1,9 +1,7 @@
 /* What to train next. See plan.h.
  *
- * Contents: 1 pieces  2 seeds  3 blocks  4 embedded  5 sobol and random  6 the next iteration  7 confirmation
+ * Contents: 1 pieces  2 seeds  3 blocks  4 embedded  5 sobol and random  6 the next iteration
  */
-#include "harness/loop/plan.h"
-
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -12,6 +10,7 @@
 #include "base/banned.h"
 #include "base/caps.h"
 #include "base/text.h"
+#include "harness/loop/plan_int.h"
 #include "harness/loop/view.h"
 #include "protocols/rules.h"
 #include "ucb/block.h"
@@ -19,29 +18,18 @@
 #include "ucb/select.h"
 #include "ucb/sobol.h"
 
-enum { POINT_TRIES = 200, SEEDS_PER_ITERATION = 1000, TRAIN_SEED_OFFSET = 500, PLATEAU_K = 3 };
+enum { POINT_TRIES = 200, PLATEAU_K = 3 };
 static const double plateau_tolerance = 0.05; /* as the protocols state it */
-
-/* Everything one call works with. */
-struct work {
-    const struct cn_planner *pl;
-    const struct cn_history *h;
-    struct cn_plan *out;
-    int64_t id;                   /* of the iteration being planned */
-    int64_t n_blocks;             /* before the one that is being begun */
-    const struct cn_block *begun; /* opened, its first iteration not planned: we were killed */
-    struct cn_err *err;
-};
 
 /* ------------------------------------------------------------------ 1 pieces */
 
-static cn_status no_memory(const struct work *w)
+cn_status cn_work_no_memory(const struct cn_work *w)
 {
     return cn_err_set(w->err, CN_ENOMEM, "no memory to plan iteration %lld", (long long)w->id);
 }
 
 /* A text of the plan's own; "" (and a sticky complaint by the caller's check) when out of memory. */
-static const char *words(const struct work *w, const char *s)
+const char *cn_work_words(const struct cn_work *w, const char *s)
 {
     const char *copy = cn_arena_strdup(&w->out->arena, s);
 
@@ -49,67 +37,67 @@ static const char *words(const struct work *w, const char *s)
 }
 
 /* The vetted config becomes the plan's new node. */
-static cn_status take_node(const struct work *w, const struct cn_mutated *m, int64_t parent,
-                           const char *strategy, const char *proposer)
+cn_status cn_work_take_node(const struct cn_work *w, const struct cn_mutated *m, int64_t parent,
+                            const char *strategy, const char *proposer)
 {
     struct cn_node *n = &w->out->node;
     struct cn_mutation *copies =
         cn_arena_alloc(&w->out->arena, (size_t)m->n + 1, sizeof *copies);
 
     if (!copies)
-        return no_memory(w);
+        return cn_work_no_memory(w);
     for (int i = 0; i < m->n; i++)
-        copies[i] = (struct cn_mutation){words(w, m->mutations[i].path),
-                                         words(w, m->mutations[i].old_text),
-                                         words(w, m->mutations[i].new_text)};
+        copies[i] = (struct cn_mutation){cn_work_words(w, m->mutations[i].path),
+                                         cn_work_words(w, m->mutations[i].old_text),
+                                         cn_work_words(w, m->mutations[i].new_text)};
     *n = (struct cn_node){.id = w->id,
                           .parent = parent,
                           .block = w->out->iteration.block,
-                          .config = words(w, m->config),
+                          .config = cn_work_words(w, m->config),
                           .mutations = copies,
                           .n_mutations = m->n,
-                          .strategy = words(w, strategy),
-                          .proposer = words(w, proposer)};
+                          .strategy = cn_work_words(w, strategy),
+                          .proposer = cn_work_words(w, proposer)};
     cn_text_copy(n->config_hash, sizeof n->config_hash, m->hash);
     w->out->new_node = true;
     w->out->iteration.node = w->id;
     w->out->iteration.strategy = n->strategy;
-    return n->config[0] ? CN_OK : no_memory(w);
+    return n->config[0] ? CN_OK : cn_work_no_memory(w);
 }
 
-static struct cn_vet vet_of(const struct work *w)
+struct cn_vet cn_work_vet(const struct cn_work *w)
 {
     return (struct cn_vet){.trainer = w->pl->trainer, .search = w->pl->search, .history = w->h};
 }
 
 /* ------------------------------------------------------------------ 2 seeds */
 
-static uint64_t seed_of(const struct work *w, int64_t iteration)
+uint64_t cn_work_seed(const struct cn_work *w, int64_t iteration)
 {
     int64_t slot = (iteration - 1) % w->pl->settings->n_parallel;
 
-    return (uint64_t)(iteration * SEEDS_PER_ITERATION + slot);
+    return (uint64_t)(iteration * CN_SEEDS_PER_ITERATION + slot);
 }
 
 /* simulation.seed = iteration*1000 + slot, training.seed = that + 500. Same data: the block's first simulation seed. */
-static void set_seeds(const struct work *w, int64_t block_first)
+static void set_seeds(const struct cn_work *w, int64_t block_first)
 {
     struct cn_iteration *it = &w->out->iteration;
     const struct cn_iteration *first = cn_history_iteration(w->h, block_first);
     bool same_data = strcmp(w->pl->settings->seed_mode, "same-data-robustness") == 0;
 
     it->slot = (int32_t)((w->id - 1) % w->pl->settings->n_parallel);
-    it->sim_seed = seed_of(w, w->id);
-    it->train_seed = it->sim_seed + TRAIN_SEED_OFFSET;
-    it->seed_mode = words(w, w->pl->settings->seed_mode);
+    it->sim_seed = cn_work_seed(w, w->id);
+    it->train_seed = it->sim_seed + CN_TRAIN_SEED_OFFSET;
+    it->seed_mode = cn_work_words(w, w->pl->settings->seed_mode);
     if (same_data)
-        it->sim_seed = first ? first->sim_seed : seed_of(w, block_first);
+        it->sim_seed = first ? first->sim_seed : cn_work_seed(w, block_first);
 }
 
 /* ------------------------------------------------------------------ 3 blocks */
 
 /* Has an earlier block had exactly this regime? `values` are coordinates of the simulation space. */
-static bool regime_was_tried(const struct work *w, const double *values)
+static bool regime_was_tried(const struct cn_work *w, const double *values)
 {
     const struct cn_dims *d = &w->pl->search->simulation;
 
@@ -126,7 +114,7 @@ static bool regime_was_tried(const struct work *w, const double *values)
 }
 
 struct regime_query {
-    const struct work *w;
+    const struct cn_work *w;
     const double *from;
     double *to; /* scratch */
 };
@@ -145,7 +133,7 @@ static bool change_was_tried(void *ctx, const struct cn_mutate_change *c)
 }
 
 /* Parameters that earlier block starts have changed, as effects without a gain. */
-static int64_t regime_effects(const struct work *w, struct cn_effect *e)
+static int64_t regime_effects(const struct cn_work *w, struct cn_effect *e)
 {
     const struct cn_dims *d = &w->pl->search->simulation;
     int64_t n = 0;
@@ -164,7 +152,7 @@ static int64_t regime_effects(const struct work *w, struct cn_effect *e)
 
 /* The regime of a new block: one simulation parameter of the last regime changed, keyed by the block's number. Nothing
  * to change, or nothing new left: the same regime again. `from` in, `to` out: double[n]. */
-static cn_status next_regime(const struct work *w, const double *from, double *to)
+static cn_status next_regime(const struct cn_work *w, const double *from, double *to)
 {
     const struct cn_dims *d = &w->pl->search->simulation;
     struct cn_effect *effects =
@@ -176,7 +164,7 @@ static cn_status next_regime(const struct work *w, const double *from, double *t
     cn_status st;
 
     if (!effects)
-        return no_memory(w);
+        return cn_work_no_memory(w);
     m = (struct cn_mutate_query){.space = &d->space,
                                  .parent = from,
                                  .effects = effects,
@@ -201,7 +189,7 @@ static cn_status next_regime(const struct work *w, const double *from, double *t
     return CN_OK;
 }
 
-static void name_block(const struct work *w)
+static void name_block(const struct cn_work *w)
 {
     struct cn_block *b = &w->out->block;
     int64_t left = w->pl->settings->iterations - cn_plan_searched(w->h);
@@ -219,22 +207,22 @@ static void name_block(const struct work *w)
 }
 
 /* The block's regime as its record shows it. */
-static cn_status put_regime(const struct work *w, const struct cn_yaml *config)
+static cn_status put_regime(const struct cn_work *w, const struct cn_yaml *config)
 {
     const struct cn_dims *d = &w->pl->search->simulation;
     struct cn_mutation *m = cn_arena_alloc(&w->out->arena, (size_t)d->space.n + 1, sizeof *m);
     double *values = cn_arena_alloc(&w->out->arena, (size_t)d->space.n + 1, sizeof *values);
 
     if (!m || !values)
-        return no_memory(w);
+        return cn_work_no_memory(w);
     cn_search_values(d, config, values);
     for (int32_t i = 0; i < d->space.n; i++) {
         char text[CN_VALUE_TEXT] = "";
 
         if (!isnan(values[i]))
             cn_search_text(d, i, values[i], text);
-        m[i] = (struct cn_mutation){words(w, cn_trainer_spelling(d->of[i], config)), "",
-                                    words(w, text)};
+        m[i] = (struct cn_mutation){cn_work_words(w, cn_trainer_spelling(d->of[i], config)), "",
+                                    cn_work_words(w, text)};
     }
     w->out->block.regime = m;
     w->out->block.n_regime = d->space.n;
@@ -242,7 +230,7 @@ static cn_status put_regime(const struct work *w, const struct cn_yaml *config)
 }
 
 /* The config of the block's first iteration: the user's own, or the last block's best under the next regime. */
-static cn_status root_config(const struct work *w, const struct cn_node *from,
+static cn_status root_config(const struct cn_work *w, const struct cn_node *from,
                              struct cn_mutated *m)
 {
     const struct cn_dims *d = &w->pl->search->simulation;
@@ -250,13 +238,13 @@ static cn_status root_config(const struct work *w, const struct cn_node *from,
     double *now = cn_arena_alloc(&w->out->arena, (size_t)d->space.n + 1, sizeof *now);
     struct cn_change *c = cn_arena_alloc(&w->out->arena, (size_t)d->space.n + 1, sizeof *c);
     const char *config = from ? from->config : w->pl->base_config;
-    struct cn_vet vet = vet_of(w);
+    struct cn_vet vet = cn_work_vet(w);
     struct cn_yaml *y = NULL;
     int n = 0;
     cn_status st;
 
     if (!old || !now || !c)
-        return no_memory(w);
+        return cn_work_no_memory(w);
     st = cn_yaml_parse("config", config, strlen(config), &y, w->err);
     if (st == CN_OK) {
         cn_search_values(d, y, old);
@@ -268,14 +256,14 @@ static cn_status root_config(const struct work *w, const struct cn_node *from,
         if (isnan(now[i]) || now[i] == old[i])
             continue;
         cn_search_text(d, i, now[i], text);
-        c[n++] = (struct cn_change){d->of[i]->path, words(w, text)};
+        c[n++] = (struct cn_change){d->of[i]->path, cn_work_words(w, text)};
     }
     cn_yaml_free(y);
     vet.simulation = vet.same_is_fine = true;
     return st == CN_OK ? cn_mutation_vet(&vet, config, c, n, m, w->err) : st;
 }
 
-static void tell_root(const struct work *w, const struct cn_node *from, double mean,
+static void tell_root(const struct cn_work *w, const struct cn_node *from, double mean,
                       int64_t count)
 {
     char text[256];
@@ -292,10 +280,10 @@ static void tell_root(const struct work *w, const struct cn_node *from, double m
         cn_text_format(text, sizeof text,
                        "block start: node %lld, the root of block %lld, which has no result",
                        (long long)from->id, (long long)w->n_blocks);
-    w->out->iteration.parent_rule = words(w, text);
+    w->out->iteration.parent_rule = cn_work_words(w, text);
 }
 
-static cn_status plan_root(const struct work *w)
+static cn_status plan_root(const struct cn_work *w)
 {
     struct cn_mutated m = {0};
     const struct cn_node *from = NULL;
@@ -316,7 +304,7 @@ static cn_status plan_root(const struct work *w)
     if (st == CN_OK && !w->begun)
         st = put_regime(w, y);
     if (st == CN_OK)
-        st = take_node(w, &m, 0, "root", from ? w->pl->settings->proposer : "user");
+        st = cn_work_take_node(w, &m, 0, "root", from ? w->pl->settings->proposer : "user");
     if (st == CN_OK)
         tell_root(w, from, mean, count);
     cn_yaml_free(y);
@@ -328,7 +316,7 @@ static cn_status plan_root(const struct work *w)
 
 /* One mutation of one parent, being looked for. */
 struct hunt {
-    const struct work *w;
+    const struct cn_work *w;
     const struct cn_node *parent; /* whose config is changed */
     struct cn_vet vet;
     struct cn_mutated found; /* of the candidate that passed */
@@ -361,7 +349,7 @@ static cn_status hunt_for(struct hunt *t, cn_mutate_kind kind, struct cn_mutate_
     cn_status st;
 
     if (!values)
-        return no_memory(t->w);
+        return cn_work_no_memory(t->w);
     st = cn_yaml_parse("config", t->parent->config, strlen(t->parent->config), &y, t->w->err);
     if (st != CN_OK)
         return st;
@@ -370,7 +358,7 @@ static cn_status hunt_for(struct hunt *t, cn_mutate_kind kind, struct cn_mutate_
     st = cn_view_effects(t->w->h, t->w->pl, a, &effects, &q.n_effects, t->w->err);
     q.parent = values;
     q.effects = effects;
-    t->vet = vet_of(t->w);
+    t->vet = cn_work_vet(t->w);
     t->vet.probe = kind == CN_MUTATE_PROBE;
     return st == CN_OK ? cn_mutate_propose(&q, was_tried, t, c, t->w->err) : st;
 }
@@ -382,7 +370,7 @@ static cn_mutate_kind kind_of(cn_strategy s)
                                           : CN_MUTATE_EXPLOIT;
 }
 
-static void choose_row(const struct work *w, const struct cn_view *v,
+static void choose_row(const struct cn_work *w, const struct cn_view *v,
                        struct cn_rule_choice *choice)
 {
     struct cn_block_stats s;
@@ -409,7 +397,7 @@ static int64_t recent_nodes(const struct cn_view *v, int64_t k, int64_t *out)
     return n;
 }
 
-static cn_status choose_parent(const struct work *w, const struct cn_view *v,
+static cn_status choose_parent(const struct cn_work *w, const struct cn_view *v,
                                const struct cn_rule_choice *choice, int64_t *out_parent)
 {
     struct cn_score_table scores;
@@ -421,7 +409,7 @@ static cn_status choose_parent(const struct work *w, const struct cn_view *v,
 
     *out_parent = 0;
     if (!recent)
-        return no_memory(w);
+        return cn_work_no_memory(w);
     st = cn_plan_scores(w->pl, w->h, v->block->number, &scores, w->err);
     if (st != CN_OK)
         return st;
@@ -444,24 +432,24 @@ static cn_status choose_parent(const struct work *w, const struct cn_view *v,
     else
         cn_text_format(text, sizeof text, "%s; nothing is scored yet: parent = root",
                        choice->text);
-    w->out->iteration.parent_rule = words(w, text);
+    w->out->iteration.parent_rule = cn_work_words(w, text);
     cn_score_clear(&scores);
     return CN_OK;
 }
 
-static void plan_rerun(const struct work *w, int64_t node, const char *strategy,
+static void plan_rerun(const struct cn_work *w, int64_t node, const char *strategy,
                        const char *why)
 {
     struct cn_iteration *it = &w->out->iteration;
 
     it->node = node;
     it->replicate = true;
-    it->strategy = words(w, strategy);
-    it->parent_rule = words(w, why);
+    it->strategy = cn_work_words(w, strategy);
+    it->parent_rule = cn_work_words(w, why);
 }
 
 /* Nothing new can be proposed any more: the best node once again sharpens its mean, and the log says why. */
-static void plan_nothing_new(const struct work *w, const struct cn_view *v)
+static void plan_nothing_new(const struct cn_work *w, const struct cn_view *v)
 {
     double mean;
     int64_t count;
@@ -471,7 +459,7 @@ static void plan_nothing_new(const struct work *w, const struct cn_view *v)
                "no new one-key mutation is left: the best config once more");
 }
 
-static cn_status plan_mutation(const struct work *w, const struct cn_view *v,
+static cn_status plan_mutation(const struct cn_work *w, const struct cn_view *v,
                                const struct cn_rule_choice *choice)
 {
     struct hunt t = {.w = w};
@@ -491,17 +479,17 @@ static cn_status plan_mutation(const struct work *w, const struct cn_view *v,
         return CN_OK;
     }
     if (st == CN_OK)
-        st = take_node(w, &t.found, parent, choice->strategy_name, "embedded");
+        st = cn_work_take_node(w, &t.found, parent, choice->strategy_name, "embedded");
     if (st == CN_OK) {
         cn_text_format(text, sizeof text, "%.400s: %s",
                        w->pl->search->training.of[c.param]->path, c.why);
-        w->out->iteration.hypothesis = words(w, text);
+        w->out->iteration.hypothesis = cn_work_words(w, text);
     }
     cn_mutated_clear(&t.found);
     return st;
 }
 
-static cn_status plan_embedded(const struct work *w, const struct cn_view *v)
+static cn_status plan_embedded(const struct cn_work *w, const struct cn_view *v)
 {
     struct cn_rule_choice choice;
 
@@ -515,7 +503,7 @@ static cn_status plan_embedded(const struct work *w, const struct cn_view *v)
 
 /* ------------------------------------------------------------------ 5 sobol and random */
 
-static cn_status draw_point(const struct work *w, uint64_t try_number, double *point)
+static cn_status draw_point(const struct cn_work *w, uint64_t try_number, double *point)
 {
     const struct cn_space *s = &w->pl->search->training.space;
     bool sobol = strcmp(w->pl->settings->proposer, "sobol") == 0;
@@ -534,19 +522,19 @@ static cn_status draw_point(const struct work *w, uint64_t try_number, double *p
     return st;
 }
 
-static cn_status vet_point(const struct work *w, const struct cn_view *v, const double *point,
-                           struct cn_mutated *m)
+static cn_status vet_point(const struct cn_work *w, const struct cn_view *v,
+                           const double *point, struct cn_mutated *m)
 {
     const struct cn_dims *d = &w->pl->search->training;
     struct cn_change *c = cn_arena_alloc(&w->out->arena, (size_t)d->space.n, sizeof *c);
     double *from = cn_arena_alloc(&w->out->arena, (size_t)d->space.n, sizeof *from);
-    struct cn_vet vet = vet_of(w);
+    struct cn_vet vet = cn_work_vet(w);
     struct cn_yaml *y = NULL;
     int n = 0;
     cn_status st;
 
     if (!c || !from)
-        return no_memory(w);
+        return cn_work_no_memory(w);
     st = cn_yaml_parse("config", v->root->config, strlen(v->root->config), &y, w->err);
     if (st != CN_OK)
         return st;
@@ -557,18 +545,18 @@ static cn_status vet_point(const struct work *w, const struct cn_view *v, const 
 
         cn_search_text(d, i, point[i], text);
         if (cn_search_value(d, i, text) != from[i])
-            c[n++] = (struct cn_change){d->of[i]->path, words(w, text)};
+            c[n++] = (struct cn_change){d->of[i]->path, cn_work_words(w, text)};
     }
     return cn_mutation_vet(&vet, v->root->config, c, n, m, w->err);
 }
 
-static cn_status plan_point(const struct work *w, const struct cn_view *v)
+static cn_status plan_point(const struct cn_work *w, const struct cn_view *v)
 {
     const char *proposer = w->pl->settings->proposer;
     double *point =
         cn_arena_alloc(&w->out->arena, (size_t)w->pl->search->training.space.n, sizeof *point);
     struct cn_mutated m = {0};
-    cn_status st = point ? CN_EEXIST : no_memory(w);
+    cn_status st = point ? CN_EEXIST : cn_work_no_memory(w);
 
     for (uint64_t k = 0; (st == CN_EEXIST || st == CN_EINPUT) && k < POINT_TRIES; k++) {
         st = draw_point(w, k, point);
@@ -581,23 +569,23 @@ static cn_status plan_point(const struct work *w, const struct cn_view *v)
         return CN_OK;
     }
     if (st == CN_OK)
-        st = take_node(w, &m, 0, "explore", proposer);
+        st = cn_work_take_node(w, &m, 0, "explore", proposer);
     if (st == CN_OK)
-        w->out->iteration.parent_rule =
-            words(w, strcmp(proposer, "sobol") == 0 ? "a Sobol point of the whole space"
-                                                    : "a random point of the whole space");
+        w->out->iteration.parent_rule = cn_work_words(
+            w, strcmp(proposer, "sobol") == 0 ? "a Sobol point of the whole space"
+                                              : "a random point of the whole space");
     cn_mutated_clear(&m);
     return st;
 }
 
 /* ------------------------------------------------------------------ 6 the next iteration */
 
-static void begin(struct work *w, const struct cn_planner *pl, const struct cn_history *h,
-                  struct cn_plan *out, struct cn_err *err)
+void cn_work_begin(struct cn_work *w, const struct cn_planner *pl, const struct cn_history *h,
+                   struct cn_plan *out, struct cn_err *err)
 {
     memset(out, 0, sizeof *out);
     cn_arena_init(&out->arena, CN_CAP_ARENA);
-    *w = (struct work){
+    *w = (struct cn_work){
         .pl = pl, .h = h, .out = out, .id = 1, .n_blocks = h->n_blocks, .err = err};
     if (h->n_iterations > 0)
         w->id = h->iterations[h->n_iterations - 1].id + 1;
@@ -618,7 +606,7 @@ static void begin(struct work *w, const struct cn_planner *pl, const struct cn_h
                                            .job = ""};
 }
 
-static cn_status plan_inside(const struct work *w, const struct cn_block *b)
+static cn_status plan_inside(const struct cn_work *w, const struct cn_block *b)
 {
     struct cn_view v;
     cn_status st = cn_view_init(&v, w->h, b->number, w->err);
@@ -638,10 +626,10 @@ cn_status cn_plan_next(const struct cn_planner *pl, const struct cn_history *h,
                        struct cn_plan *out, struct cn_err *err)
 {
     const struct cn_block *b = cn_plan_open_block(h);
-    struct work w;
+    struct cn_work w;
     cn_status st;
 
-    begin(&w, pl, h, out, err);
+    cn_work_begin(&w, pl, h, out, err);
     if (b && !cn_plan_block_root(h, b->number)) {
         w.begun = b;
         w.n_blocks--;
@@ -658,121 +646,4 @@ void cn_plan_clear(struct cn_plan *p)
 {
     cn_arena_clear(&p->arena);
     memset(p, 0, sizeof *p);
-}
-
-/* ------------------------------------------------------------------ 7 confirmation */
-
-static bool same_regime(const struct cn_history *h, int64_t a, int64_t b)
-{
-    const struct cn_block *x = cn_history_block(h, a), *y = cn_history_block(h, b);
-
-    if (!x || !y || x->n_regime != y->n_regime)
-        return x == y;
-    for (int i = 0; i < x->n_regime; i++)
-        if (strcmp(x->regime[i].new_text, y->regime[i].new_text) != 0)
-            return false;
-    return true;
-}
-
-/* Confirmations after the last iteration of the search, in order. */
-static int64_t confirmations(const struct cn_history *h, const struct cn_iteration **out_first,
-                             const struct cn_iteration **out_last)
-{
-    int64_t n = 0;
-
-    *out_first = *out_last = NULL;
-    for (int64_t i = 0; i < h->n_iterations; i++) {
-        if (!h->iterations[i].confirmation) {
-            n = 0;
-            *out_first = NULL;
-            continue;
-        }
-        if (n++ == 0)
-            *out_first = &h->iterations[i];
-        *out_last = &h->iterations[i];
-    }
-    return n;
-}
-
-/* The default config under the regime of the best node's block, as a node of its own. */
-static cn_status plan_control(const struct work *w, const struct cn_node *first,
-                              const struct cn_node *best)
-{
-    const struct cn_block *b = cn_history_block(w->h, best->block);
-    struct cn_change *c = cn_arena_alloc(&w->out->arena, (size_t)b->n_regime + 1, sizeof *c);
-    struct cn_vet vet = vet_of(w);
-    struct cn_mutated m;
-    cn_status st;
-
-    if (!c)
-        return no_memory(w);
-    for (int i = 0; i < b->n_regime; i++)
-        c[i] = (struct cn_change){b->regime[i].path, b->regime[i].new_text};
-    vet.simulation = vet.same_is_fine = vet.probe = true;
-    st = cn_mutation_vet(&vet, first->config, c, b->n_regime, &m, w->err);
-    if (st != CN_OK)
-        return st;
-    st = take_node(w, &m, first->id, "default-control", "user");
-    w->out->node.block = best->block;
-    cn_mutated_clear(&m);
-    return st;
-}
-
-/* The story: a pair is default, then best, under the same fresh seeds. So the k-th confirmation is of the default when
- * k is even, and an odd one repeats the seeds of the one before. */
-static void confirm_seeds(const struct work *w, bool second, const struct cn_iteration *last)
-{
-    struct cn_iteration *it = &w->out->iteration;
-
-    it->slot = (int32_t)((w->id - 1) % w->pl->settings->n_parallel);
-    it->sim_seed = second ? last->sim_seed : seed_of(w, w->id);
-    it->train_seed = second ? last->train_seed : it->sim_seed + TRAIN_SEED_OFFSET;
-    it->seed_mode = "different-data-generalization";
-}
-
-static cn_status confirm(const struct work *w, const struct cn_node *first,
-                         const struct cn_node *best, bool of_best,
-                         const struct cn_iteration *first_done)
-{
-    struct cn_iteration *it = &w->out->iteration;
-    cn_status st = CN_OK;
-
-    it->confirmation = true;
-    it->parent_rule = of_best ? "confirmation: the best config under fresh seeds"
-                              : "confirmation: the default config under the same fresh seeds";
-    if (of_best)
-        it->node = best->id;
-    else if (first_done)
-        it->node = first_done->node;
-    else if (same_regime(w->h, first->block, best->block))
-        it->node = first->id;
-    else
-        st = plan_control(w, first, best);
-    it->replicate = !w->out->new_node;
-    it->strategy = of_best ? "confirm-best" : "confirm-default"; /* logs/facts.c looks for these */
-    return st;
-}
-
-cn_status cn_plan_confirmation(const struct cn_planner *pl, const struct cn_history *h,
-                               struct cn_plan *out, struct cn_err *err)
-{
-    const struct cn_iteration *first_done, *last_done;
-    double mean;
-    int64_t count, done = confirmations(h, &first_done, &last_done);
-    const struct cn_node *best = cn_plan_best(h, 0, INT64_MAX, &mean, &count),
-                         *first = cn_history_node(h, 1);
-    bool alone = best == first;
-    struct work w;
-    cn_status st;
-
-    begin(&w, pl, h, out, err);
-    if (!best || !first || done >= pl->settings->confirm * (alone ? 1 : 2))
-        st = cn_err_set(err, CN_ENOTFOUND, "nothing is left to confirm");
-    else
-        st = confirm(&w, first, best, !alone && done % 2 == 1, first_done);
-    if (st == CN_OK)
-        confirm_seeds(&w, !alone && done % 2 == 1, last_done);
-    else
-        cn_plan_clear(out);
-    return st;
 }

@@ -1,4 +1,4 @@
-/* Inside of a run, for the files of this folder that share it: run.c (making, opening), jobs.c (from planned to
+/* Inside of a run, for the files of this folder that share it: create.c and run.c (making, opening), jobs.c (from planned to
  * measured), explore.c (the loop), inbox.c (a person's words). */
 #ifndef CN_LOOP_RUN_INT_H
 #define CN_LOOP_RUN_INT_H
@@ -88,6 +88,12 @@ CN_MUST_CHECK cn_status cn_run_inbox_write(struct cn_run *r, const struct cn_his
 extern const char cn_run_inbox_template[];
 
 /* -- run.c -- */
+
+/* Absolute, without slashes at the end; allocated (cn_free). */
+char *cn_run_clean_dir(const char *dir);
+const char *cn_run_base_name(const char *path); /* the part after the last slash */
+CN_MUST_CHECK cn_status cn_run_put(const char *dir, const char *name, const char *text,
+                                   size_t n, struct cn_err *err);
 
 /* A person's edit of protocol.md becomes a version by "user" and holds from now on; one that cannot be read is told
  * and leaves the old one in force. */

@@ -1,0 +1,34 @@
+/* Pieces of planning that plan.c and confirm.c share. */
+#ifndef CN_LOOP_PLAN_INT_H
+#define CN_LOOP_PLAN_INT_H
+
+#include "harness/loop/plan.h"
+
+enum { CN_SEEDS_PER_ITERATION = 1000, CN_TRAIN_SEED_OFFSET = 500 };
+
+/* Everything one call works with. */
+struct cn_work {
+    const struct cn_planner *pl;
+    const struct cn_history *h;
+    struct cn_plan *out;
+    int64_t id;                   /* of the iteration being planned */
+    int64_t n_blocks;             /* before the one that is being begun */
+    const struct cn_block *begun; /* opened, its first iteration not planned: we were killed */
+    struct cn_err *err;
+};
+
+/* An empty plan for the next id. */
+void cn_work_begin(struct cn_work *w, const struct cn_planner *pl, const struct cn_history *h,
+                   struct cn_plan *out, struct cn_err *err);
+cn_status cn_work_no_memory(const struct cn_work *w);
+/* A copy that lives as long as the plan; "" when out of memory. */
+const char *cn_work_words(const struct cn_work *w, const char *s);
+struct cn_vet cn_work_vet(const struct cn_work *w);
+/* simulation.seed of an iteration: id * 1000 + slot. */
+uint64_t cn_work_seed(const struct cn_work *w, int64_t iteration);
+/* The vetted config becomes the plan's new node. */
+CN_MUST_CHECK cn_status cn_work_take_node(const struct cn_work *w, const struct cn_mutated *m,
+                                          int64_t parent, const char *strategy,
+                                          const char *proposer);
+
+#endif
