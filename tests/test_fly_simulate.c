@@ -102,6 +102,19 @@ Test(fly_simulate, steady_state_is_golden)
     cn_free(want);
 }
 
+/* dt/tau = 4 would blow up under Euler; max(tau, dt) rests at the fixed point of the row. */
+Test(fly_simulate, a_tau_below_dt_does_not_upset_the_steady_state)
+{
+    struct cn_fly_dynamics d = plain();
+    double v[N], slow[N], scratch[N];
+
+    cn_fly_dynamics_steady(&d, slow, scratch);
+    for (int i = 0; i < N; i++)
+        g.tau[i] = g.tau[i] < .02F ? .005F : g.tau[i];
+    cn_fly_dynamics_steady(&d, v, scratch);
+    cr_assert(cn_case_close("steady state", v, slow, N, 1e-9, 0));
+}
+
 /* With or without noise; the draws are golden. */
 static void run_double(const char *v_path, const char *y_path, double sigma, const double *xi)
 {
