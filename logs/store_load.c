@@ -473,6 +473,9 @@ static cn_status fill_import(struct cn_store *s, const void *ctx, struct cn_err 
                         SQL_ARGS(SQL_I(cn_clock_now_ms()), SQL_T("import"),
                                  SQL_T("this store was read back from Markdown")),
                         err);
+    if (st ==
+        CN_OK) /* still inside the transaction: a history that breaks the rules leaves no store */
+        st = cn_store_check(s, err);
     return st;
 }
 
@@ -480,13 +483,6 @@ cn_status cn_store_import(const char *run_dir, const struct cn_history *h, const
                           const char *base_config, struct cn_store **out, struct cn_err *err)
 {
     struct making m = {&h->info, h, protocol, base_config, "read back"};
-    cn_status st = cn_store_make(run_dir, fill_import, &m, out, err);
 
-    if (st == CN_OK)
-        st = cn_store_check(*out, err);
-    if (st != CN_OK) {
-        cn_store_close(*out);
-        *out = NULL;
-    }
-    return st;
+    return cn_store_make(run_dir, fill_import, &m, out, err);
 }

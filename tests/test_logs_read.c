@@ -43,6 +43,7 @@ static void dump_iteration(const struct cn_history *h, const struct cn_iteration
     const struct cn_node *n = cn_history_node(h, it->node);
 
     cr_assert(n);
+    cr_assert_lt(n->parent, n->id, "a tree has no cycles");
     cn_buf_printf(b, "iter %lld node %lld parent %lld block %lld %s %s reward %.17g%s\n",
                   (long long)it->id, (long long)it->node, (long long)n->parent,
                   (long long)it->block, cn_outcome_name(it->outcome), cn_class_name(it->cls),
@@ -238,6 +239,8 @@ Test(logs_read, hostile_text_is_read_without_harm)
         "## Iter 2: converged\nReplicate: of node 2\nNode: id=2, parent=2\nMetrics: a=1\n",
         "## Iter 2: x\nReplicate: of node 7\nMetrics: connectivity_R2=.\n",
         "## Iter 1: x\nMutation: : -> \n**\n**:**\n- \n> > > \nSlot\nSlot 1\nSlot :\n",
+        "## Iter 1: converged\nNode: id=1, parent=2\nMetrics: connectivity_R2=1\n"
+        "## Iter 2: converged\nNode: id=2, parent=1\nMetrics: connectivity_R2=1\n",
         "## Simulation Block 1 Summary (iters 9-3)\nSimulation: \"\n## Simulation Block\n",
         "# \n#\n##\n## \n####### x\n",
     };
@@ -456,25 +459,34 @@ static bool old_metric(const char *line, double *out)
     return false;
 }
 
+static void old_flush(struct old_node *nodes, int64_t id, struct old_node *record)
+{
+    if (id && record->is_there)
+        nodes[id] = *record;
+    memset(record, 0, sizeof(*record));
+}
+
+/* One record at a time, kept under the last id that it named: so a Node line in a block summary renames it. */
 static void old_read(char *text, struct old_node *nodes, int n_max)
 {
     long long id = 0, x;
-    double reward;
+    struct old_node record = {0, 0, false};
     char word[16];
 
     for (char *line = strtok_r(text, "\n", &text); line; line = strtok_r(NULL, "\n", &text)) {
         const char *h = line + strspn(line, "#");
-        if (h - line >= 2 && sscanf(h, " Iter %lld:", &x) == 1)
+        if (h - line >= 2 && sscanf(h, " Iter %lld:", &x) == 1) {
+            old_flush(nodes, id, &record);
             id = x;
-        else if (sscanf(line, "Node: id=%lld, parent=%15s", &x, word) == 2) {
+        } else if (sscanf(line, "Node: id=%lld, parent=%15s", &x, word) == 2) {
             id = x;
             cr_assert_lt(id, n_max);
-            nodes[id].parent = strcmp(word, "root") == 0 ? 0 : atoll(word);
-        } else if (strncmp(line, "Mutation: ", 10) != 0 && old_metric(line, &reward)) {
-            nodes[id].reward = reward;
-            nodes[id].is_there = true;
+            record.parent = strcmp(word, "root") == 0 ? 0 : atoll(word);
+        } else if (strncmp(line, "Mutation: ", 10) != 0 && old_metric(line, &record.reward)) {
+            record.is_there = true;
         }
     }
+    old_flush(nodes, id, &record);
 }
 
 Test(logs_read, an_old_reader_finds_our_nodes_under_their_own_ids, .init = set_up,
@@ -494,6 +506,7 @@ Test(logs_read, an_old_reader_finds_our_nodes_under_their_own_ids, .init = set_u
     cr_assert_eq(nodes[2].parent, 1);
     cr_assert_not(nodes[3].is_there, "a failure has no metrics");
     cr_assert_not(nodes[4].is_there, "a replicate is no node");
+    cr_assert_not(nodes[5].is_there, "it cannot read a sign; nor may node 2 be renamed to it");
     cr_assert_eq(nodes[6].parent, 5);
     cr_assert_eq(nodes[6].reward, .00031);
     cr_assert_not(nodes[9].is_there, "the record forged in an observation");

@@ -648,3 +648,26 @@ Test(logs_store, an_imported_history_is_the_history)
     cn_store_close(s);
     cn_store_close(t);
 }
+
+Test(logs_store, a_history_that_breaks_the_rules_is_not_imported)
+{
+    struct cn_store *s = sample(), *t;
+    struct cn_history h;
+    char other[80];
+
+    OK(cn_store_history(s, &h, &err));
+    (void)snprintf(other, sizeof(other), "%s/copy", dir);
+    OK(cn_file_mkdirs(other, &err));
+    h.nodes[3].parent = 4; /* node 5; iteration 4 trained node 2, so there is no node 4 */
+    IS(cn_store_import(other, &h, "p", "c", &t, &err), CN_ECORRUPT);
+    IS(cn_store_open(other, CN_STORE_READ, &t, &err), CN_ENOTFOUND);
+    h.nodes[3].parent = 0;
+    h.iterations[5].block = 1; /* 6 is not within 1..4 */
+    IS(cn_store_import(other, &h, "p", "c", &t, &err), CN_ECORRUPT);
+    cr_assert(strstr(err.text, "iteration 6 lies outside its block"), "%s", err.text);
+    h.iterations[5].block = 2;
+    OK(cn_store_import(other, &h, "p", "c", &t, &err));
+    cn_store_close(t);
+    cn_history_clear(&h);
+    cn_store_close(s);
+}
