@@ -75,9 +75,12 @@ static void status_text(const char *dir, const struct cn_run_status *s)
                "given: %.4f)\n",
                (long long)s->best_node, s->best_reward, s->best_count,
                s->best_count == 1 ? "" : "s", s->default_reward);
-    if (s->heartbeat_ms > 0)
-        printf("  harness     %s, last heartbeat %s%s\n", s->holder,
-               cn_clock_iso(s->heartbeat_ms, when), s->harness_alive ? "" : " (gone)");
+    if (s->harness_alive)
+        printf("  harness     %s, last heartbeat %s\n", s->holder,
+               cn_clock_iso(s->heartbeat_ms, when));
+    else if (s->heartbeat_ms > 0)
+        printf("  harness     none at work; last heartbeat %s\n",
+               cn_clock_iso(s->heartbeat_ms, when));
     if (s->pending_messages > 0)
         printf("  messages    %lld pending\n", (long long)s->pending_messages);
     if (!s->harness_alive && s->committed < s->total)
@@ -167,15 +170,17 @@ static const char *colour_of(const struct cn_iteration *it, bool colour)
                                          : "\033[31m";
 }
 
-/* Mean reward and count of a node's ok iterations, the confirmation runs left out. */
-static double node_mean(const struct cn_history *h, int64_t node, int *out_n)
+/* Mean reward and count of a node's ok iterations: those of the search, or its confirmations. */
+static double node_mean(const struct cn_history *h, int64_t node, bool confirmations,
+                        int *out_n)
 {
     double sum = 0;
 
     *out_n = 0;
     for (int64_t i = 0; i < h->n_iterations; i++) {
         const struct cn_iteration *it = &h->iterations[i];
-        if (it->node == node && !it->confirmation && it->outcome == CN_OUTCOME_OK) {
+        if (it->node == node && it->confirmation == confirmations &&
+            it->outcome == CN_OUTCOME_OK) {
             sum += it->reward;
             (*out_n)++;
         }
@@ -183,22 +188,29 @@ static double node_mean(const struct cn_history *h, int64_t node, int *out_n)
     return *out_n ? sum / *out_n : (double)NAN;
 }
 
+static void print_mean(const struct cn_history *h, int64_t node, bool confirmations)
+{
+    int n;
+    const double mean = node_mean(h, node, confirmations, &n);
+
+    if (n > 0)
+        printf("  %.4f%s", mean, confirmations ? " (fresh seeds)" : "");
+    if (n > 1)
+        printf(" x%d", n);
+}
+
 static void print_node(const struct cn_history *h, const struct cn_node *node, int depth,
                        bool colour)
 {
     const struct cn_iteration *it = cn_history_iteration(h, node->id);
-    int n;
-    const double mean = node_mean(h, node->id, &n);
 
-    printf("%*s%s%lld%s  ", 2 * depth + 2, "", it ? colour_of(it, colour) : "",
+    printf("%*s%s%lld%s", 2 * depth + 2, "", it ? colour_of(it, colour) : "",
            (long long)node->id, colour ? "\033[0m" : "");
-    if (n > 0)
-        printf("%.4f%s", mean, n > 1 ? " (mean)" : "");
-    else if (it)
-        printf("%s", it->state >= CN_ITER_MEASURED ? cn_outcome_name(it->outcome)
-                                                   : cn_iter_state_name(it->state));
-    if (n > 1)
-        printf(" x%d", n);
+    print_mean(h, node->id, false);
+    print_mean(h, node->id, true);
+    if (it && it->outcome != CN_OUTCOME_OK)
+        printf("  %s", it->state >= CN_ITER_MEASURED ? cn_outcome_name(it->outcome)
+                                                     : cn_iter_state_name(it->state));
     printf("  %s", node->strategy);
     for (int k = 0; k < node->n_mutations; k++)
         printf("%s %s: %s -> %s", k ? "," : " ", node->mutations[k].path,
