@@ -6,7 +6,7 @@
  *
  * Everything is one product, C[i][:] (+)= sum_k A[i][k] B[k][:], with A read by single floats at any strides and B, C in
  * rows of whole vectors. Forward: A = rows of the tile. Input adjoint: A = adjoint rows, B = the weights not transposed.
- * Weight gradient: A = adjoint columns, k runs over the rows of the tile. The tile (32 rows) and one weight matrix stay in L1/L2.
+ * Weight gradient: A = adjoint columns, k runs over the rows of the tile. Backward goes by 32 rows, so that they and one weight matrix stay in L1.
  * Accumulators are named one by one by the macros: gcc 12 spills arrays of vectors.
  */
 #include <math.h>
@@ -351,9 +351,9 @@ static void inner_any(const struct cn_mlp *net, int64_t n, float *h, const float
         inner_hidden(net, net->shape.act, n, h, seed, d, g_bias);
 }
 
-/* dx[r][j] = d[r] . w0[j] for the wanted inputs. */
-static void input_adjoint(const struct cn_mlp *net, const struct cn_mlp_tile *t, int64_t n,
-                          const float *d, uint32_t inputs)
+/* dx[r][j] = d[r] . w0[j] for the wanted inputs; d and n count from row r0. */
+static void input_adjoint(const struct cn_mlp *net, const struct cn_mlp_tile *t, int64_t r0,
+                          int64_t n, const float *d, uint32_t inputs)
 {
     for (int32_t j = 0; j < net->shape.in; j++) {
         const float *w = net->w0 + (int64_t)j * net->hp;
@@ -361,51 +361,72 @@ static void input_adjoint(const struct cn_mlp *net, const struct cn_mlp_tile *t,
             vf sum = {0};
             for (int64_t k = 0; k < net->hp; k += VF)
                 sum += v_load(d + r * net->hp + k) * v_load(w + k);
-            t->dx[r * t->ldx + j] = v_hsum(sum);
+            t->dx[(r0 + r) * t->ldx + j] = v_hsum(sum);
         }
     }
 }
 
-static void first_layer_grad(const struct cn_mlp *net, const struct cn_mlp_tile *t, int64_t n,
-                             const float *d, struct cn_mlp_grad *g)
+/* xs = seed * [x, 1] of every row. */
+static void scale_inputs(const struct cn_mlp *net, const struct cn_mlp_tile *t, int64_t n)
 {
     float *xs = cn_mlp_xs(net, t);
-    struct product p = {
-        xs, 1, t->ldx, d, net->hp, g->w0, net->hp, NULL, net->shape.in + 1, n, net->hp / VF};
 
     for (int64_t r = 0; r < n; r++)
-        for (int64_t j = 0; j <= net->shape.in; j++)
+        for (int64_t j = 0; j < t->ldx; j++)
             xs[r * t->ldx + j] = t->seed[r] * t->x[r * t->ldx + j];
-    product_add(&p);
 }
 
-static void backward(const struct cn_mlp *net, struct cn_mlp_tile *t, int32_t n,
-                     struct cn_mlp_grad *g, uint32_t inputs)
+/* Rows r0 .. r0+n: few enough for their hidden outputs and adjoints to stay in L1. */
+static void backward_rows(const struct cn_mlp *net, struct cn_mlp_tile *t, int64_t r0,
+                          int64_t n, struct cn_mlp_grad *g, uint32_t inputs)
 {
     int64_t hp = net->hp;
     int32_t last = net->n_inner, flip = 0;
+    const float *seed = t->seed + r0;
     float *d = cn_mlp_d(net, t, 0);
 
-    if (g)
-        for (int32_t r = 0; r < n; r++)
-            g->b_out[0] += t->seed[r];
-    last_any(net, n, cn_mlp_h(net, t, last), t->seed, d, g ? g->w_out : NULL,
+    last_any(net, n, cn_mlp_h(net, t, last) + r0 * hp, seed, d, g ? g->w_out : NULL,
              g && last ? g->b[last - 1] : NULL);
     for (int32_t l = last - 1; l >= 0; l--) {
-        float *h = cn_mlp_h(net, t, l), *below = cn_mlp_d(net, t, flip = 1 - flip);
+        float *h = cn_mlp_h(net, t, l) + r0 * hp, *below = cn_mlp_d(net, t, flip = 1 - flip);
         struct product down = {d, hp, 1, net->w[l], hp, below, hp, NULL, n, hp, hp / VF};
         struct product grad = {d, 1, hp, h, hp, g ? g->w[l] : NULL, hp, NULL, hp, n, hp / VF};
 
         product_zero(&down);
-        inner_any(net, n, h, t->seed, below, g && l ? g->b[l - 1] : NULL);
+        inner_any(net, n, h, seed, below, g && l ? g->b[l - 1] : NULL);
         if (g)
             product_add(&grad);
         d = below;
     }
     if (inputs)
-        input_adjoint(net, t, n, d, inputs);
+        input_adjoint(net, t, r0, n, d, inputs);
+    if (g) {
+        struct product first = {cn_mlp_xs(net, t) + r0 * t->ldx,
+                                1,
+                                t->ldx,
+                                d,
+                                hp,
+                                g->w0,
+                                hp,
+                                NULL,
+                                net->shape.in + 1,
+                                n,
+                                hp / VF};
+        product_add(&first);
+    }
+}
+
+static void backward(const struct cn_mlp *net, struct cn_mlp_tile *t, int32_t n,
+                     struct cn_mlp_grad *g, uint32_t inputs)
+{
+    enum { SUB_ROWS = 32 };
+
+    for (int32_t r = 0; g && r < n; r++)
+        g->b_out[0] += t->seed[r];
     if (g)
-        first_layer_grad(net, t, n, d, g);
+        scale_inputs(net, t, n);
+    for (int32_t r = 0; r < n; r += SUB_ROWS)
+        backward_rows(net, t, r, n - r < SUB_ROWS ? n - r : SUB_ROWS, g, inputs);
 }
 
 /* ---- 6 Adam ---- */

@@ -11,7 +11,7 @@
  * and dW[k] = w_out_k M_k, db_k = w_out_k c_k, dw_out_k = W[k].M_k + b_k c_k with c_k = sum of s_r over active rows:
  * cn_mlp_grad_add makes these three from M and c. Exact up to the order of additions, and the cost does not depend on
  * how many units are active. Columns go in blocks of 16, outermost, so that both tables of a block (20 KB and 16 KB at
- * 80 units) stay in L1.
+ * 80 units) stay in L1; rows by 64 for the second, all rows of the tile for the first.
  */
 
 /* ---- forward ---- */
@@ -171,9 +171,9 @@ static void tables_pack(struct cn_mlp *net)
 
 /* ---- backward ---- */
 
-enum { GROUPS = CN_MLP_ROWS / 4 };
+enum { SUB = 64, GROUPS = SUB / 4 }; /* rows whose sums one 64-bit word selects */
 
-/* Bit r of word[k] = unit k of row r active. */
+/* Bit r of word[k] = unit k of row r active, for a sub-tile's rows. */
 static void transpose_masks(const struct cn_mlp *net, const uint16_t *mask, int32_t n,
                             uint64_t *word)
 {
@@ -195,18 +195,19 @@ static void transpose_masks(const struct cn_mlp *net, const uint16_t *mask, int3
 }
 
 /* Sums of s h1 over the rows of each group of four, for one column block; and which h1 are active. */
-INLINE void row_sums(const struct cn_mlp *net, int32_t in, const struct cn_mlp_tile *t,
-                     int32_t groups, int64_t j, float *sums, uint16_t *active)
+INLINE void row_sums(const struct cn_mlp *net, int32_t in, const float *rows, int64_t ldx,
+                     const float *seed, int32_t groups, int64_t j, float *sums,
+                     uint16_t *active)
 {
     for (int32_t g = 0; g < groups; g++) {
-        const float *x = t->x + 4 * (int64_t)g * t->ldx, *s = t->seed + 4 * g;
+        const float *x = rows + 4 * (int64_t)g * ldx, *s = seed + 4 * g;
         vf z0 = {0}, z1 = z0, z2 = z0, z3 = z0, zero = {0};
         for (int32_t i = 0; i <= in; i++) {
             vf w = v_load(net->w0 + (int64_t)i * net->hp + j);
             z0 += v_set(x[i]) * w;
-            z1 += v_set(x[t->ldx + i]) * w;
-            z2 += v_set(x[2 * t->ldx + i]) * w;
-            z3 += v_set(x[3 * t->ldx + i]) * w;
+            z1 += v_set(x[ldx + i]) * w;
+            z2 += v_set(x[2 * ldx + i]) * w;
+            z3 += v_set(x[3 * ldx + i]) * w;
         }
         active[4 * g] = _mm512_cmp_ps_mask((__m512)z0, (__m512)zero, _CMP_GT_OQ);
         active[4 * g + 1] = _mm512_cmp_ps_mask((__m512)z1, (__m512)zero, _CMP_GT_OQ);
@@ -249,11 +250,13 @@ INLINE void unit_sums(int64_t hp, const uint64_t *word, int32_t groups, const fl
     }
 }
 
-/* d[r] = u of row r in one column block, where h1 is active. */
-INLINE void row_adjoints(const float *table, const uint16_t *mask, int64_t blocks, int32_t n,
+/* d[r] (stride hp) = u of row r in one column block, where h1 is active. */
+INLINE void row_adjoints(const float *table, const uint16_t *mask, int64_t hp, int32_t n,
                          const uint16_t *active, float *d)
 {
-    for (int32_t r = 0; r < n; r++, mask += blocks, d += 16) {
+    int64_t blocks = hp / 16;
+
+    for (int32_t r = 0; r < n; r++, mask += blocks, d += hp) {
         const float *from = table;
         vf u0 = {0}, u1 = u0;
         int64_t q = 0;
@@ -282,7 +285,7 @@ INLINE void first_layer_sums(int32_t in, int64_t hp, int64_t ldx, int32_t n, con
 {
     vf acc[8] = {{0}};
 
-    for (int32_t r = 0; r < n; r++, d += 16, xs += ldx)
+    for (int32_t r = 0; r < n; r++, d += hp, xs += ldx)
 #pragma GCC unroll 8
         for (int32_t i = 0; i < 8; i++)
             if (i <= in)
@@ -293,72 +296,69 @@ INLINE void first_layer_sums(int32_t in, int64_t hp, int64_t ldx, int32_t n, con
             v_store(g0 + i * hp, v_load(g0 + i * hp) + acc[i]);
 }
 
-/* partial[r] (+)= d[r] times one input's weights. */
-INLINE void input_partial(int32_t n, int start, const float *d, vf w, vf *partial)
-{
-    for (int32_t r = 0; r < n; r++)
-        partial[r] = start ? v_load(d + 16 * r) * w : partial[r] + v_load(d + 16 * r) * w;
-}
-
-/* c_k += sum of seeds over the rows active at k, and the output bias. */
+/* c_k += sum of seeds over the rows active at k, and the output bias. Four sums a block hide the latency. */
 static void seed_sums(const struct cn_mlp *net, const struct cn_mlp_tile *t, int32_t n,
                       struct cn_mlp_grad *g)
 {
     int64_t blocks = net->hp / 16;
 
     for (int64_t j = 0; j < blocks; j++) {
-        __m512 c = _mm512_loadu_ps(g->b[0] + 16 * j);
-        for (int32_t r = 0; r < n; r++)
-            c = _mm512_mask_add_ps(c, t->mask[r * blocks + j], c, _mm512_set1_ps(t->seed[r]));
-        _mm512_storeu_ps(g->b[0] + 16 * j, c);
+        const uint16_t *mask = t->mask + j;
+        __m512 c0 = _mm512_loadu_ps(g->b[0] + 16 * j), c1 = _mm512_setzero_ps(), c2 = c1,
+               c3 = c1;
+        for (int32_t r = 0; r < n; r += 4, mask += 4 * blocks) { /* seeds past n are 0 */
+            c0 = _mm512_mask_add_ps(c0, mask[0], c0, _mm512_set1_ps(t->seed[r]));
+            c1 = _mm512_mask_add_ps(c1, mask[blocks], c1, _mm512_set1_ps(t->seed[r + 1]));
+            c2 = _mm512_mask_add_ps(c2, mask[2 * blocks], c2, _mm512_set1_ps(t->seed[r + 2]));
+            c3 = _mm512_mask_add_ps(c3, mask[3 * blocks], c3, _mm512_set1_ps(t->seed[r + 3]));
+        }
+        _mm512_storeu_ps(g->b[0] + 16 * j,
+                         _mm512_add_ps(_mm512_add_ps(c0, c1), _mm512_add_ps(c2, c3)));
     }
     for (int32_t r = 0; r < n; r++)
         g->b_out[0] += t->seed[r];
 }
 
-static void scale_inputs(const struct cn_mlp *net, struct cn_mlp_tile *t, int32_t n)
+/* Both sums over the rows of the tile for one column block: M, and which h1 are active. */
+INLINE void block_sums(const struct cn_mlp *net, int32_t in, const struct cn_mlp_tile *t,
+                       int32_t n, int64_t j, uint64_t word[][CN_MLP_TABLES_MAX_HIDDEN],
+                       struct cn_mlp_grad *g, uint16_t *active)
 {
-    float *xs = cn_mlp_xs(net, t);
+    float sums[256 * GROUPS] __attribute__((aligned(64)));
 
-    for (int32_t r = 0; r < n; r++)
-        for (int32_t i = 0; i < t->ldx; i++)
-            xs[r * t->ldx + i] = t->seed[r] * t->x[r * t->ldx + i];
+    for (int32_t r = 0; r < n; r += SUB) {
+        int32_t groups = n - r < SUB ? (n - r + 3) / 4 : GROUPS;
+        row_sums(net, in, t->x + (int64_t)r * t->ldx, t->ldx, t->seed + r, groups, j, sums,
+                 active + r);
+        if (g)
+            unit_sums(net->hp, word[r / SUB], groups, sums, g->w[0] + j);
+    }
 }
 
 INLINE void backward_with(const struct cn_mlp *net, int32_t in, struct cn_mlp_tile *t,
                           int32_t n, struct cn_mlp_grad *g, uint32_t inputs)
 {
-    float sums[256 * GROUPS] __attribute__((aligned(64)));
-    float d[16 * CN_MLP_ROWS] __attribute__((aligned(64)));
-    vf partial[CN_MLP_TABLES_MAX_IN][CN_MLP_ROWS];
-    uint64_t word[CN_MLP_TABLES_MAX_HIDDEN];
+    uint64_t word[CN_MLP_ROWS / SUB][CN_MLP_TABLES_MAX_HIDDEN];
     uint16_t active[CN_MLP_ROWS];
-    int32_t wanted[CN_MLP_MAX_IN], n_wanted = 0, groups = (n + 3) / 4;
+    float *d = cn_mlp_d(net, t, 0);
 
-    for (int32_t i = 0; i < in; i++)
-        if (inputs >> i & 1)
-            wanted[n_wanted++] = i;
-    for (int32_t r = n; r < 4 * groups; r++)
+    for (int32_t r = n; r < (n + 3) / 4 * 4; r++)
         t->seed[r] = 0;
     if (g) {
-        transpose_masks(net, t->mask, n, word);
+        for (int32_t r = 0; r < n; r += SUB)
+            transpose_masks(net, t->mask + r * net->hp / 16, n - r < SUB ? n - r : SUB,
+                            word[r / SUB]);
         seed_sums(net, t, n, g);
         scale_inputs(net, t, n);
     }
     for (int64_t j = 0; j < net->hp; j += 16) {
-        row_sums(net, in, t, groups, j, sums, active);
+        block_sums(net, in, t, n, j, word, g, active);
+        row_adjoints(net->tables + j * net->hp * 4, t->mask, net->hp, n, active, d + j);
         if (g)
-            unit_sums(net->hp, word, groups, sums, g->w[0] + j);
-        row_adjoints(net->tables + j * net->hp * 4, t->mask, net->hp / 16, n, active, d);
-        if (g)
-            first_layer_sums(in, net->hp, t->ldx, n, cn_mlp_xs(net, t), d, g->w0 + j);
-        for (int32_t w = 0; w < n_wanted; w++)
-            input_partial(n, j == 0, d, v_load(net->w0 + (int64_t)wanted[w] * net->hp + j),
-                          partial[w]);
+            first_layer_sums(in, net->hp, t->ldx, n, cn_mlp_xs(net, t), d + j, g->w0 + j);
     }
-    for (int32_t w = 0; w < n_wanted; w++)
-        for (int32_t r = 0; r < n; r++)
-            t->dx[(int64_t)r * t->ldx + wanted[w]] = v_hsum(partial[w][r]);
+    if (inputs)
+        input_adjoint(net, t, 0, n, d, inputs);
 }
 
 static void tables_backward(const struct cn_mlp *net, struct cn_mlp_tile *t, int32_t n,

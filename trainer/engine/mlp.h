@@ -39,7 +39,7 @@ typedef enum {
 } cn_mlp_act;
 
 enum {
-    CN_MLP_ROWS = 64,     /* rows of a tile */
+    CN_MLP_ROWS = 128,    /* rows of a tile */
     CN_MLP_MAX_IN = 32,   /* inputs */
     CN_MLP_MAX_LAYERS = 8 /* linear maps */
 };
