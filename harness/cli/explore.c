@@ -63,15 +63,28 @@ static void on_interrupt(int sig)
         cn_run_request_stop(running, interrupts);
 }
 
+/* The bar is made when the loop first says how much there is to do. */
+struct view {
+    struct cn_progress *bar; /* owned; NULL before that */
+};
+
 static void say_line(void *ctx, const char *line)
 {
-    cn_progress_say(ctx, line);
+    struct view *v = ctx;
+
+    if (v->bar)
+        cn_progress_say(v->bar, line);
+    else
+        (void)fprintf(stderr, "%s\n", line);
 }
 
 static void show_progress(void *ctx, int64_t done, int64_t total, const char *note)
 {
-    (void)total;
-    cn_progress_step(ctx, done, note);
+    struct view *v = ctx;
+
+    if (!v->bar)
+        v->bar = cn_progress_new("exploring", total);
+    cn_progress_step(v->bar, done, note);
 }
 
 /* The lines people go on with: where everything is. */
@@ -118,7 +131,7 @@ static int drive(const char *dir, const struct cn_run_override *settings, int n_
 {
     struct cn_err err = CN_ERR_INIT;
     struct cn_run_explore_opts o = CN_RUN_EXPLORE_OPTS_INIT;
-    struct cn_run_status s;
+    struct view view = {NULL};
     struct sigaction act = {.sa_handler = on_interrupt};
     cn_run_end end = CN_RUN_END_FAILED;
     struct cn_run *run = NULL;
@@ -129,13 +142,11 @@ static int drive(const char *dir, const struct cn_run_override *settings, int n_
     sigemptyset(&act.sa_mask);
     sigaction(SIGINT, &act, NULL);
     sigaction(SIGTERM, &act, NULL);
-    const int64_t total = cn_run_status(dir, &s, NULL) == CN_OK ? s.total : 0;
-    struct cn_progress *progress = cn_progress_new("exploring", total);
     o.say = say_line;
     o.progress = show_progress;
-    o.ctx = progress;
+    o.ctx = &view;
     const cn_status st = cn_run_explore(run, &o, &end, &err);
-    cn_progress_free(progress);
+    cn_progress_free(view.bar);
     running = NULL;
     cn_run_close(run);
     fflush(stderr);
