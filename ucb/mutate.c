@@ -1,41 +1,24 @@
 /* One-key mutations; the policy stands in mutate.h.
  *
- * 1. arms: what the history says about each (parameter, direction)
- * 2. ranks: the order in which arms are tried
- * 3. steps: the value an arm gives in round r
+ * 1. the model: EXPLOIT by one draw from what is known of every parameter
+ * 2. the list: parameters (and directions) by turns, for EXPLORE and PROBE
+ * 3. far values: what a probe tries
  * 4. the public functions */
 #include "ucb/mutate.h"
 
 #include <math.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/banned.h"
 #include "base/rng.h"
+#include "ucb/slope.h"
 
-enum { STREAM_ORDER = 0x0a35, STREAM_STEP = 0x57e9, WORDS_PER_DRAW = 8, MAX_SHRINK = 3 };
-
-struct arm {
-    int32_t param;
-    int direction;       /* +1, -1; 0: the only arm of its parameter */
-    int64_t tries;       /* effects of this arm (in flight included) */
-    int64_t param_tries; /* of the parameter in any direction */
-    int64_t hurt;        /* times it hurt or failed since it last helped */
-    bool known;          /* a result exists */
-    bool failed;         /* the last result was a failure */
-    double gain;         /* of the last result that was a number */
-    int rank;            /* 1..5 */
-    double key;          /* ascending inside a rank */
-    double tie;          /* keyed random */
-    const char *why;
+enum {
+    STREAM_ORDER = 0x0a35,
+    STREAM_STEP = 0x57e9,
+    STREAM_MODEL = 0x30de1,
+    WORDS_PER_DRAW = 8
 };
-
-struct plan {
-    struct arm arms[2 * CN_SPACE_PARAMS];
-    int n;
-};
-
-/* ---- 1. arms ---- */
 
 static bool directed(const struct cn_param *p)
 {
@@ -43,212 +26,309 @@ static bool directed(const struct cn_param *p)
            (p->type == CN_PARAM_CHOICE && p->ordered);
 }
 
-static int direction_of(const struct cn_param *p, const struct cn_effect *e)
+static bool numeric(const struct cn_param *p)
 {
-    return !directed(p) ? 0 : (e->to > e->from) - (e->to < e->from);
+    return p->type == CN_PARAM_FLOAT || p->type == CN_PARAM_INT;
 }
 
-static bool same_arm(const struct cn_mutate_query *q, const struct arm *a,
-                     const struct cn_effect *e)
+static void rng_for(const struct cn_mutate_query *q, uint64_t stream, uint64_t word,
+                    struct cn_rng *r)
 {
-    return e->param == a->param &&
-           (a->direction == 0 || direction_of(&q->space->params[a->param], e) == a->direction);
+    cn_rng_init(r, q->seed, (stream << 32) ^ (uint64_t)q->iteration);
+    cn_rng_seek(r, word);
 }
+
+static struct cn_mutate_change change_to(const struct cn_mutate_query *q, int32_t param,
+                                         double to, const char *why)
+{
+    double from = q->parent[param];
+    struct cn_mutate_change c = {.param = param, .from = from, .to = to, .why = why};
+
+    if (directed(&q->space->params[param]))
+        c.direction = (to > from) - (to < from);
+    return c;
+}
+
+/* ---- 1. the model ---- */
+
+enum { FAILURE_GAINS = 2 }; /* a failure counts as a loss of so many scales */
 
 static bool has_result(const struct cn_effect *e)
 {
-    return !e->in_flight && (e->failed || !isnan(e->gain));
+    return !e->in_flight && (e->failed || isfinite(e->gain));
 }
 
-static void learn(struct arm *a, const struct cn_effect *e)
+/* A typical gain: root mean square of the measured ones, probes left out (they look for
+ * disasters). */
+static double gain_scale(const struct cn_mutate_query *q)
 {
-    if (!has_result(e))
-        return;
-    a->known = true;
-    a->failed = e->failed;
-    if (!e->failed)
-        a->gain = e->gain;
-    if (!e->failed && e->gain > 0)
-        a->hurt = 0;
-    else
-        a->hurt++;
-}
-
-static void study(const struct cn_mutate_query *q, struct arm *a)
-{
-    bool probing = q->kind == CN_MUTATE_PROBE;
+    double sum = 0;
+    int64_t n = 0;
 
     for (int64_t i = 0; i < q->n_effects; i++) {
         const struct cn_effect *e = &q->effects[i];
 
-        if (e->param != a->param || e->probe != probing)
+        if (!has_result(e) || e->failed || e->probe)
             continue;
-        a->param_tries++;
-        if (same_arm(q, a, e)) {
-            a->tries++;
-            learn(a, e);
+        sum += e->gain * e->gain;
+        n++;
+    }
+    return n > 0 && sum > 0 ? sqrt(sum / (double)n) : 1.0;
+}
+
+static double gain_of(const struct cn_effect *e, double scale)
+{
+    return e->failed ? -FAILURE_GAINS * scale : e->gain;
+}
+
+/* One step on [0,1]: a factor of 2.5 on a log scale, a fifth of a linear range, a neighbour. */
+static double unit_step(const struct cn_param *p)
+{
+    if (p->type == CN_PARAM_CHOICE)
+        return 1.0 / p->n_choices;
+    if (!p->log)
+        return .2;
+    return fmin(.3,
+                fmax(.08, log(2.5) / log(p->lo > 0 ? p->hi / p->lo : 1 / CN_SPACE_LOG_FLOOR)));
+}
+
+/* A weight that may be 0 has no place for "off" on its log scale. */
+static bool is_off(const struct cn_param *p, double x)
+{
+    return p->type == CN_PARAM_FLOAT && p->log && p->lo <= 0 && x <= 0;
+}
+
+/* Where x lies on [0,1] for the model. Off counts as one step below the value it was compared
+ * with: switching on or off is one move, however far the logarithm would put it. */
+static double place(const struct cn_param *p, double x, double compared)
+{
+    if (!is_off(p, x))
+        return cn_space_to_unit(p, x);
+    return (is_off(p, compared) ? .6 : cn_space_to_unit(p, compared)) - unit_step(p);
+}
+
+/* The value `d` away on [0,1], at least one whole number or choice away. */
+static double moved(const struct cn_param *p, double from, double z0, double d)
+{
+    double z = fmin(fmax(z0 + d, 0.0), 1 - 1e-9), to = cn_space_from_unit(p, z);
+    double lo = p->type == CN_PARAM_INT ? ceil(p->lo) : 0;
+    double hi = p->type == CN_PARAM_INT ? floor(p->hi) : p->n_choices - 1;
+
+    if (p->type == CN_PARAM_FLOAT)
+        return to;
+    if (to == from)
+        to += d > 0 ? 1 : -1;
+    return fmin(fmax(to, lo), hi);
+}
+
+struct best {
+    struct cn_mutate_change change;
+    double gain;
+    bool found;
+};
+
+static void offer(struct best *b, const struct cn_mutate_query *q, int32_t param, double to,
+                  double gain, const char *why)
+{
+    if (to == q->parent[param] || (b->found && gain <= b->gain))
+        return;
+    b->change = change_to(q, param, to, why);
+    b->gain = gain;
+    b->found = true;
+}
+
+static struct cn_slope learn(const struct cn_mutate_query *q, int32_t i, double z0,
+                             double scale)
+{
+    const struct cn_param *p = &q->space->params[i];
+    struct cn_slope s;
+
+    cn_slope_init(&s, scale);
+    for (int64_t k = 0; k < q->n_effects; k++) {
+        const struct cn_effect *e = &q->effects[k];
+
+        if (e->param == i && has_result(e))
+            cn_slope_add(&s, place(p, e->from, e->to) - z0, place(p, e->to, e->from) - z0,
+                         gain_of(e, scale));
+    }
+    return s;
+}
+
+/* The words for a move by d. */
+static const char *reason(const struct cn_slope *s, double d)
+{
+    double mean[2];
+
+    if (s->n == 0)
+        return "effect not known yet";
+    cn_slope_mean(s, mean);
+    return mean[0] * d + mean[1] * d * d > 0
+               ? "the gains so far point this way"
+               : "another look at a direction without gain so far";
+}
+
+static void model_directed(const struct cn_mutate_query *q, int32_t i, double scale,
+                           struct cn_rng *r, struct best *b)
+{
+    static const double steps[] = {-1.5, -1, -.5, .5, 1, 1.5};
+    const struct cn_param *p = &q->space->params[i];
+    double from = q->parent[i], z0 = place(p, from, from), ab[2], step, u, d;
+    struct cn_slope s = learn(q, i, z0, scale);
+
+    cn_slope_draw(&s, r, ab);
+    step = unit_step(p) * (.8 + .4 * cn_rng_uniform(r));
+    u = cn_rng_uniform(r);
+    if (is_off(p, from)) { /* on: somewhere in the middle of the scale */
+        offer(b, q, i, cn_space_from_unit(p, .35 + .45 * u), ab[0] * step + ab[1] * step * step,
+              reason(&s, step));
+        return;
+    }
+    for (size_t t = 0; t < sizeof(steps) / sizeof(steps[0]); t++) {
+        double to = moved(p, from, z0, steps[t] * step);
+
+        d = cn_space_to_unit(p, to) - z0;
+        offer(b, q, i, to, ab[0] * d + ab[1] * d * d, reason(&s, d));
+    }
+    d = -step * (1 + .8 * u); /* keyed, so that off and a long step down take turns */
+    if (p->type == CN_PARAM_FLOAT && p->log && p->lo <= 0)
+        offer(b, q, i, 0, ab[0] * d + ab[1] * d * d, reason(&s, d));
+}
+
+/* A bool or an unordered choice: the mean gain of going from the parent's value to each other
+ * one. */
+static void model_choice(const struct cn_mutate_query *q, int32_t i, double scale,
+                         struct cn_rng *r, struct best *b)
+{
+    const struct cn_param *p = &q->space->params[i];
+    int32_t n = p->type == CN_PARAM_BOOL ? 2 : p->n_choices;
+
+    for (int32_t v = 0; v < n; v++) {
+        double weight = 1, sum = 0; /* prior: mean 0, standard deviation `scale` */
+
+        for (int64_t k = 0; k < q->n_effects; k++) {
+            const struct cn_effect *e = &q->effects[k];
+
+            if (e->param != i || !has_result(e))
+                continue;
+            if (e->from == q->parent[i] && e->to == v)
+                sum += 10 * gain_of(e, scale); /* noise: a third of a scale */
+            else if (e->to == q->parent[i] && e->from == v)
+                sum -= 10 * gain_of(e, scale);
+            else
+                continue;
+            weight += 10;
         }
+        offer(b, q, i, v, sum / weight + scale * cn_rng_normal(r) / sqrt(weight),
+              weight > 1 ? "the gains so far point this way" : "effect not known yet");
     }
 }
 
-static void add_arm(struct plan *p, const struct cn_mutate_query *q, int32_t param,
-                    int direction, double tie)
+static bool draw_model(const struct cn_mutate_query *q, uint64_t k,
+                       struct cn_mutate_change *out)
 {
-    struct arm *a = &p->arms[p->n++];
+    double scale = gain_scale(q);
+    struct best b = {.change = {.param = -1, .why = ""}};
 
-    *a = (struct arm){.param = param, .direction = direction, .gain = (double)NAN, .tie = tie};
-    study(q, a);
-}
-
-/* ---- 2. ranks ---- */
-
-/* The newest effects that are no probes, newest first. */
-static const struct cn_effect *newest(const struct cn_mutate_query *q, int back)
-{
-    for (int64_t i = q->n_effects - 1; i >= 0; i--)
-        if (!q->effects[i].probe && back-- == 0)
-            return &q->effects[i];
-    return NULL;
-}
-
-static const struct arm *opposite(const struct plan *p, const struct arm *a)
-{
-    for (int i = 0; i < p->n; i++)
-        if (p->arms[i].param == a->param && p->arms[i].direction == -a->direction &&
-            a->direction != 0)
-            return &p->arms[i];
-    return NULL;
-}
-
-static void set_rank(struct arm *a, int rank, double key, const char *why)
-{
-    a->rank = rank;
-    a->key = key;
-    a->why = why;
-}
-
-static void rank_exploit(const struct cn_mutate_query *q, struct plan *p, struct arm *a)
-{
-    const struct cn_effect *e0 = newest(q, 0), *e1 = newest(q, 1);
-    bool last = e0 && same_arm(q, a, e0), twice = last && e1 && same_arm(q, a, e1);
-    bool helped = a->known && !a->failed && a->gain > 0;
-    const struct arm *other = opposite(p, a);
-    int unknown_rank = (q->iteration & 1) ? 3 : 2, helped_rank = (q->iteration & 1) ? 2 : 3;
-
-    if (helped && last && !twice)
-        set_rank(a, 1, 0, "it helped just now: further the same way");
-    else if (helped)
-        set_rank(a, helped_rank, twice ? (double)INFINITY : -a->gain,
-                 "it helped before: further");
-    else if (a->param_tries == 0 && (!other || a->tie < other->tie))
-        set_rank(a, unknown_rank, a->tie, "effect not known yet");
-    else if (a->tries == 0 && other && other->known && (other->failed || !(other->gain > 0)))
-        set_rank(a, 4, (double)a->param_tries, "the other direction hurt");
-    else if (a->tries == 0)
-        set_rank(a, 5, -(double)INFINITY, "direction not tried yet");
-    else if (!a->known)
-        set_rank(a, 5, (double)INFINITY, "the same way as one in flight");
-    else
-        set_rank(a, 5, a->failed ? (double)INFINITY : -a->gain,
-                 "it hurt before: a smaller step");
-}
-
-static int by_rank(const void *x, const void *y)
-{
-    const struct arm *a = x, *b = y;
-
-    if (a->rank != b->rank)
-        return a->rank - b->rank;
-    if (a->key != b->key)
-        return a->key < b->key ? -1 : 1;
-    if (a->tie != b->tie)
-        return a->tie < b->tie ? -1 : 1;
-    return a->param - b->param;
-}
-
-static void make_plan(const struct cn_mutate_query *q, struct plan *p)
-{
-    p->n = 0;
     for (int32_t i = 0; i < q->space->n; i++) {
         struct cn_rng r;
 
         if (isnan(q->parent[i]))
             continue;
-        cn_rng_init(&r, q->seed, ((uint64_t)STREAM_ORDER << 32) ^ (uint64_t)q->iteration);
-        cn_rng_seek(&r, (uint64_t)i * WORDS_PER_DRAW);
-        if (q->kind == CN_MUTATE_EXPLORE || !directed(&q->space->params[i])) {
-            add_arm(p, q, i, 0, cn_rng_uniform(&r));
-        } else {
-            add_arm(p, q, i, +1, cn_rng_uniform(&r));
-            add_arm(p, q, i, -1, cn_rng_uniform(&r));
-        }
-    }
-    for (int i = 0; i < p->n; i++) {
-        struct arm *a = &p->arms[i];
-
-        if (q->kind == CN_MUTATE_EXPLOIT)
-            rank_exploit(q, p, a);
-        else if (q->kind == CN_MUTATE_EXPLORE)
-            set_rank(a, 1, (double)a->param_tries, "least tried: a fresh value");
+        /* A parameter's draws are its own: another parameter more does not change them. */
+        rng_for(q, STREAM_MODEL, (k * CN_SPACE_PARAMS + (uint64_t)i) << 12, &r);
+        if (directed(&q->space->params[i]))
+            model_directed(q, i, scale, &r, &b);
         else
-            set_rank(a, 1, (double)a->param_tries + .25 * (double)a->tries,
-                     "probe: looking for the edge");
+            model_choice(q, i, scale, &r, &b);
     }
-    qsort(p->arms, (size_t)p->n, sizeof(p->arms[0]), by_rank);
+    *out = b.change;
+    return b.found;
 }
 
-/* ---- 3. steps ---- */
+/* ---- 2. the list ---- */
+
+struct turn {
+    int32_t param;
+    int direction; /* +1, -1; 0: no direction, and all turns of EXPLORE */
+    int64_t tries; /* of this direction; weighs less than the parameter's */
+    int64_t
+        param_tries; /* effects of the parameter: probes for PROBE, the others for EXPLORE */
+    double tie;      /* keyed */
+};
+
+struct list {
+    struct turn turns[2 * CN_SPACE_PARAMS];
+    int n;
+};
+
+static void add_turn(struct list *l, const struct cn_mutate_query *q, int32_t param,
+                     int direction, double tie)
+{
+    struct turn *t = &l->turns[l->n++];
+
+    *t = (struct turn){.param = param, .direction = direction, .tie = tie};
+    for (int64_t i = 0; i < q->n_effects; i++) {
+        const struct cn_effect *e = &q->effects[i];
+
+        if (e->param != param || e->probe != (q->kind == CN_MUTATE_PROBE))
+            continue;
+        t->param_tries++;
+        t->tries += (e->to > e->from) - (e->to < e->from) == direction;
+    }
+}
+
+static int by_turn(const void *x, const void *y)
+{
+    const struct turn *a = x, *b = y;
+
+    if (a->param_tries != b->param_tries)
+        return a->param_tries < b->param_tries ? -1 : 1;
+    if (a->tries != b->tries)
+        return a->tries < b->tries ? -1 : 1;
+    if (a->tie != b->tie)
+        return a->tie < b->tie ? -1 : 1;
+    return a->param - b->param;
+}
+
+static void make_list(const struct cn_mutate_query *q, struct list *l)
+{
+    l->n = 0;
+    for (int32_t i = 0; i < q->space->n; i++) {
+        struct cn_rng r;
+
+        if (isnan(q->parent[i]))
+            continue;
+        rng_for(q, STREAM_ORDER, (uint64_t)i * WORDS_PER_DRAW, &r);
+        if (q->kind != CN_MUTATE_PROBE || !directed(&q->space->params[i])) {
+            add_turn(l, q, i, 0, cn_rng_uniform(&r));
+        } else {
+            add_turn(l, q, i, +1, cn_rng_uniform(&r));
+            add_turn(l, q, i, -1, cn_rng_uniform(&r));
+        }
+    }
+    qsort(l->turns, (size_t)l->n, sizeof(l->turns[0]), by_turn);
+}
+
+/* ---- 3. far values ---- */
+
+/* Another value, one place farther each round from a keyed start: n - 1 rounds visit all. */
+static double other_choice(const struct cn_param *p, double from, uint64_t round, double u)
+{
+    int64_t n = p->type == CN_PARAM_BOOL ? 2 : p->n_choices, others = n - 1, away;
+
+    if (others < 1)
+        return from;
+    away = ((int64_t)(u * (double)others) + (int64_t)(round % (uint64_t)others)) % others + 1;
+    return (double)(((int64_t)from + away) % n);
+}
 
 static double clamp(double x, double lo, double hi)
 {
     return x < lo ? lo : x > hi ? hi : x;
 }
 
-static bool numeric(const struct cn_param *p)
-{
-    return p->type == CN_PARAM_FLOAT || p->type == CN_PARAM_INT;
-}
-
-/* One step of `size` (1 = the normal one) on the parameter's scale; u in [0,1) draws the
- * factor. */
-static double step(const struct cn_param *p, double from, int dir, double size, double u)
-{
-    double least = p->lo > 0 ? p->lo : p->hi * 1e-6, to;
-
-    if (!p->log) {
-        double width = (p->hi - p->lo) * (.15 + .1 * u) * size;
-
-        to = from + dir * (p->type == CN_PARAM_INT ? fmax(1.0, rint(width)) : width);
-    } else if (from < least) {
-        to = dir > 0 ? exp(log(least) + (.25 + .5 * u) * log(p->hi / least)) : from;
-    } else {
-        to = from * exp(dir * size * log(2 + u));
-        if (p->type == CN_PARAM_INT && fabs(to - from) < 1)
-            to = from + dir;
-        if (to < least)
-            to = p->lo;
-    }
-    return p->type == CN_PARAM_INT ? clamp(rint(to), ceil(p->lo), floor(p->hi))
-                                   : clamp(to, p->lo, p->hi);
-}
-
-/* A choice `round` + 1 places away; unordered ones start at a keyed place. */
-static double other_choice(const struct cn_param *p, double from, int dir, uint64_t round,
-                           double u)
-{
-    int64_t n = p->type == CN_PARAM_BOOL ? 2 : p->n_choices, i = (int64_t)from;
-    int64_t others = n - 1, away = (int64_t)(round % (uint64_t)n) + 1;
-
-    if (others < 1)
-        return from;
-    if (dir != 0)
-        return (double)(int64_t)clamp((double)(i + dir * away), 0, (double)others);
-    away = ((int64_t)(u * (double)others) + (int64_t)(round % (uint64_t)others)) % others + 1;
-    return (double)((i + away) % n);
-}
-
 /* Round 0: a factor of 10 or one range width; every further round half as much again on top. */
-static double probe_step(const struct cn_param *p, double from, int dir, uint64_t round)
+static double far_number(const struct cn_param *p, double from, int dir, uint64_t round)
 {
     double far = 1.0 + .5 * (double)(round > 8 ? 8 : round), to;
 
@@ -258,102 +338,82 @@ static double probe_step(const struct cn_param *p, double from, int dir, uint64_
         to = dir > 0 ? p->hi : from;
     else
         to = from + dir * far * (p->hi - p->lo);
-    return p->type == CN_PARAM_INT ? clamp(rint(to), ceil(p->hard_lo), floor(p->hard_hi))
-                                   : clamp(to, p->hard_lo, p->hard_hi);
+    if (p->type == CN_PARAM_INT)
+        return clamp(rint(to), ceil(p->hard_lo), floor(p->hard_hi));
+    return clamp(to, p->hard_lo, p->hard_hi);
 }
 
-static double farthest_choice(const struct cn_param *p, double from, int dir, uint64_t round)
+/* The end of the list, then one place less each round. */
+static double far_choice(const struct cn_param *p, double from, int dir, uint64_t round)
 {
-    double end = dir > 0 ? (double)(p->n_choices - 1) : 0.0;
-    double to = end - dir * (double)round;
+    double to = (dir > 0 ? p->n_choices - 1 : 0) - dir * (double)round;
 
     return dir > 0 ? fmax(to, from) : fmin(to, from);
 }
 
-static double probe_value(const struct cn_param *p, const struct arm *a, double from,
-                          uint64_t round, double u)
+static bool draw_list(const struct cn_mutate_query *q, const struct list *l, uint64_t k,
+                      struct cn_mutate_change *out)
 {
-    if (numeric(p))
-        return probe_step(p, from, a->direction, round);
-    if (a->direction != 0)
-        return farthest_choice(p, from, a->direction, round);
-    return other_choice(p, from, 0, round, u);
-}
+    uint64_t place = k % (uint64_t)l->n, round = k / (uint64_t)l->n;
+    const struct turn *t = &l->turns[place];
+    const struct cn_param *p = &q->space->params[t->param];
+    double from = q->parent[t->param], u, to;
+    bool probe = q->kind == CN_MUTATE_PROBE;
+    struct cn_rng r;
 
-static double exploit_value(const struct cn_param *p, const struct arm *a, double from,
-                            uint64_t round, double u)
-{
-    static const double by_round[] = {1.0, .5, 2.0};
-    int64_t shrink = a->hurt > MAX_SHRINK ? MAX_SHRINK : a->hurt;
-
-    if (!numeric(p))
-        return other_choice(p, from, a->direction, round, u);
-    if (round >= 3)
-        return cn_space_from_unit(p, u);
-    return step(p, from, a->direction, by_round[round] / (double)(1 << shrink), u);
+    /* A choice keeps its keyed start over the rounds, so that it visits every value. */
+    rng_for(q, STREAM_STEP, (numeric(p) ? k : place) * WORDS_PER_DRAW, &r);
+    u = cn_rng_uniform(&r);
+    if (probe && numeric(p))
+        to = far_number(p, from, t->direction, round);
+    else if (probe && t->direction != 0)
+        to = far_choice(p, from, t->direction, round);
+    else if (numeric(p))
+        to = cn_space_from_unit(p, u);
+    else
+        to = other_choice(p, from, round, u);
+    *out = change_to(q, t->param, to,
+                     probe ? "probe: looking for the edge" : "least tried: a fresh value");
+    return to != from;
 }
 
 /* ---- 4. public ---- */
 
-static bool draw(const struct cn_mutate_query *q, const struct plan *p, uint64_t k,
+static bool draw(const struct cn_mutate_query *q, const struct list *l, uint64_t k,
                  struct cn_mutate_change *out)
 {
-    const struct arm *a;
-    const struct cn_param *param;
-    struct cn_rng r;
-    double u, from, to;
-    uint64_t round;
-
     *out = (struct cn_mutate_change){.param = -1, .why = ""};
-    if (p->n == 0)
+    if (l->n == 0)
         return false;
-    a = &p->arms[k % (uint64_t)p->n];
-    round = k / (uint64_t)p->n;
-    param = &q->space->params[a->param];
-    from = q->parent[a->param];
-    cn_rng_init(&r, q->seed, ((uint64_t)STREAM_STEP << 32) ^ (uint64_t)q->iteration);
-    /* An unordered choice keeps its starting place over the rounds, so that it visits every
-     * value. */
-    cn_rng_seek(&r, (numeric(param) || q->kind == CN_MUTATE_EXPLORE ? k : k % (uint64_t)p->n) *
-                        WORDS_PER_DRAW);
-    u = cn_rng_uniform(&r);
-    if (q->kind == CN_MUTATE_EXPLORE)
-        to = cn_space_from_unit(param, u);
-    else if (q->kind == CN_MUTATE_PROBE)
-        to = probe_value(param, a, from, round, u);
-    else
-        to = exploit_value(param, a, from, round, u);
-    *out = (struct cn_mutate_change){.param = a->param, .from = from, .to = to, .why = a->why};
-    if (directed(param))
-        out->direction = (to > from) - (to < from);
-    if (q->kind == CN_MUTATE_EXPLOIT && numeric(param) && round >= 3)
-        out->why = "every step was tried: a fresh value";
-    return to != from;
+    if (q->kind != CN_MUTATE_EXPLOIT)
+        return draw_list(q, l, k, out);
+    return k < CN_MUTATE_MODEL ? draw_model(q, k, out)
+                               : draw_list(q, l, k - CN_MUTATE_MODEL, out);
 }
 
 bool cn_mutate_draw(const struct cn_mutate_query *q, uint64_t k, struct cn_mutate_change *out)
 {
-    struct plan p;
+    struct list l;
 
-    make_plan(q, &p);
-    return draw(q, &p, k, out);
+    make_list(q, &l);
+    return draw(q, &l, k, out);
 }
 
 cn_status cn_mutate_propose(const struct cn_mutate_query *q, cn_mutate_tried_fn *tried,
                             void *ctx, struct cn_mutate_change *out, struct cn_err *err)
 {
-    struct plan p;
+    struct list l;
     cn_status st = cn_space_check(q->space, err);
 
     *out = (struct cn_mutate_change){.param = -1, .why = ""};
     if (st != CN_OK)
         return st;
-    make_plan(q, &p);
+    make_list(q, &l);
     for (uint64_t k = 0; k < CN_MUTATE_DRAWS; k++) {
-        struct cn_mutate_change ch;
+        struct cn_mutate_change c;
 
-        if (draw(q, &p, k, &ch) && !(tried && tried(ctx, &ch))) {
-            *out = ch;
+        if (draw(q, &l, k, &c) && !(tried && tried(ctx, &c))) {
+            *out = c;
             return CN_OK;
         }
     }

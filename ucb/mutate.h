@@ -1,7 +1,7 @@
 /* One-key mutations of a parent's values: what the embedded proposer tries next.
  * Deterministic: candidate k is a pure function of (space, parent, history, kind, seed,
- * iteration, k). A model-based ranking (TPE) will order the same candidates; it belongs in a
- * file of its own that calls cn_mutate_draw.
+ * iteration, k). A richer model (TPE over whole configs) would rank the same candidates; it
+ * belongs in a file of its own that calls cn_mutate_draw.
  *
  *     struct cn_mutate_query q = {.space = &space, .parent = values,
  *                                 .effects = effects, .n_effects = n,
@@ -9,34 +9,25 @@
  *     struct cn_mutate_change ch;
  *     st = cn_mutate_propose(&q, already_tried, ctx, &ch, &err);  // CN_ENOTFOUND: nothing new
  *
- * EXPLOIT. The history is a list of effects: one-key mutations tried earlier, older blocks
- * first, each with the change of reward against its parent. A (parameter, direction) is an
- * arm; a bool or an unordered choice has one arm. The arms are tried in this order:
- *   A  the newest effect helped: its arm, further in the same direction (but never the same
- *      arm a third time in a row)
- *   B  parameters without any effect yet, in keyed order and keyed direction
- *   C  arms that helped when last tried, largest gain first (an arm tried twice in a row goes
- *      to the end)
- *   D  the untried opposite of an arm that hurt
- *   E  the rest: untried directions first, then the smallest loss first, failed ones last
- * On odd iterations C stands before B, so that gains are followed up and parameters still
- * alternate.
- *
- * Steps: log scale, a factor drawn in [2, 3]; linear, 15 to 25 per cent of the
- * range; ints, the same but at least 1; ordered choices, the neighbour; others, another value.
- * An arm that hurt or failed steps half as far each time (on its scale) until it helps again,
- * down to 1/8. From 0 on a log scale: up goes to the middle half of the range; below the
- * smallest positive value a step down goes to 0. Values stay in the protocol's range. After
- * all arms the list starts again with half steps, then double steps, then keyed draws over the
- * whole range; choices move one place farther each round, so choices and bools are walked
- * whole.
+ * EXPLOIT. The history is a list of effects: one-key mutations tried earlier, in this block
+ * and in older ones, each with the change of reward against its parent. Per parameter it gives
+ * a posterior over a line plus a parabola (slope.h; bools and unordered choices: a mean gain
+ * per value). A candidate is drawn by Thompson's rule: one keyed draw from every posterior,
+ * then the best move among half a step, a step and one and a half steps up or down, over all
+ * parameters. So a parameter whose effect is unknown has the widest posterior and gets tried,
+ * a direction that helped is followed, one that hurt or failed is turned, moves shrink where
+ * the parabola says that the top is near, and a parent that carries a harmful value is mended.
+ * A step: on a log scale a factor of 2 to 3; on a linear one and for ints 16 to 24 per cent of
+ * the range, ints at least 1; ordered choices: the neighbour. A log-scale weight that may be 0
+ * is also switched off, and on again at the middle of its scale. Values stay in the protocol's
+ * range. When CN_MUTATE_MODEL draws were all tried before, the candidates of EXPLORE follow.
  *
  * EXPLORE: the least-tried parameter first (keyed ties), a value drawn over its range on its
- * scale.
+ * scale; choices and bools are walked whole.
  *
- * PROBE (failure-probe): the least-probed parameter first, keyed direction: a factor of
- * 10 on a log scale; one whole range width on a linear one; the farthest choice. Up to the
- * hard range. Then the other direction and the next parameter, then farther.
+ * PROBE (failure-probe): the least-probed parameter first, keyed direction: a factor of 10 on
+ * a log scale; one whole range width on a linear one; the farthest choice. Up to the hard
+ * range. Then the other direction and the next parameter, then farther.
  */
 #ifndef CN_UCB_MUTATE_H
 #define CN_UCB_MUTATE_H
@@ -47,7 +38,7 @@
 #include "base/status.h"
 #include "ucb/space.h"
 
-enum { CN_MUTATE_DRAWS = 4096 };
+enum { CN_MUTATE_DRAWS = 4096, CN_MUTATE_MODEL = 64 };
 
 typedef enum { CN_MUTATE_EXPLOIT, CN_MUTATE_EXPLORE, CN_MUTATE_PROBE } cn_mutate_kind;
 
@@ -57,8 +48,8 @@ struct cn_effect {
     double
         gain; /* child's reward - parent's; NaN = unknown; not read when failed or in flight */
     bool failed;    /* diverged, oom, timeout, crashed */
-    bool in_flight; /* planned, no result yet: the arm counts as tried */
-    bool probe;     /* came from a failure-probe: counts for PROBE's turns only */
+    bool in_flight; /* planned, no result yet: the parameter counts as tried */
+    bool probe;     /* came from a failure-probe: counts for PROBE's turns, not for EXPLORE's */
 };
 
 struct cn_mutate_query {

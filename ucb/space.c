@@ -55,7 +55,7 @@ static double share(double u, double n)
 
 static double log_floor(const struct cn_param *p)
 {
-    return p->lo > 0 ? p->lo : p->hi * 1e-6;
+    return p->lo > 0 ? p->lo : p->hi * CN_SPACE_LOG_FLOOR;
 }
 
 static double clamp(double x, double lo, double hi)

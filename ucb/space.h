@@ -22,12 +22,16 @@ struct cn_param {
     cn_param_type type;
     double lo, hi;           /* float, int */
     double hard_lo, hard_hi; /* contain lo..hi; may be infinite */
-    bool log; /* log scale; lo may be 0: then the smallest positive value is hi * 1e-6 */
-    int32_t n_choices; /* choice */
-    bool ordered;      /* choice: neighbours mean something */
+    bool log;                /* log scale; lo may be 0: off, below hi * CN_SPACE_LOG_FLOOR */
+    int32_t n_choices;       /* choice */
+    bool ordered;            /* choice: neighbours mean something */
 };
 
 enum { CN_SPACE_PARAMS = 256 };
+
+/* A log range from 0: the scale covers the three decades below hi; 0 itself is "off" and is
+ * reached by mutation only. */
+#define CN_SPACE_LOG_FLOOR 1e-3
 
 struct cn_space {
     const struct cn_param *params;
