@@ -15,6 +15,8 @@
 enum { N = 12, E = 48, E_TRUE = 40, D = 2, H = 6 };
 
 static struct cn_json_doc *doc;
+static void *kept[256]; /* everything a test took from the file, freed at its end */
+static int n_kept;
 
 static void load(void)
 {
@@ -26,8 +28,16 @@ static void load(void)
     cr_assert_eq(cn_json_read(path, &doc, &err), CN_OK, "%s", err.text);
 }
 
+static void *keep_it(void *p)
+{
+    cr_assert(p && n_kept < 256);
+    return kept[n_kept++] = p;
+}
+
 static void drop(void)
 {
+    while (n_kept > 0)
+        cn_free(kept[--n_kept]);
     cn_json_free(doc);
 }
 
@@ -49,10 +59,10 @@ static double number(const char *path)
 
 static double *array_of(const struct cn_json *v, int64_t n)
 {
-    double *x = cn_alloc((size_t)n, sizeof *x);
+    double *x = keep_it(cn_alloc((size_t)n, sizeof *x));
 
-    cr_assert(x && cn_json_doubles(cn_json_get(v, "data"), x, n),
-              "array is not of %lld numbers", (long long)n);
+    cr_assert(cn_json_doubles(cn_json_get(v, "data"), x, n), "array is not of %lld numbers",
+              (long long)n);
     return x;
 }
 
@@ -64,11 +74,10 @@ static double *array(const char *path, int64_t n)
 static int32_t *ids(const char *path, int64_t n)
 {
     double *x = array(path, n);
-    int32_t *out = cn_alloc((size_t)n, sizeof *out);
+    int32_t *out = keep_it(cn_alloc((size_t)n, sizeof *out));
 
     for (int64_t i = 0; i < n; i++)
         out[i] = (int32_t)x[i];
-    cn_free(x);
     return out;
 }
 

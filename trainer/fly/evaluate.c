@@ -292,20 +292,24 @@ static cn_status testing_init(struct testing *t, struct cn_fly_evaluator *ev,
     return cn_fly_traces_init(&t->traces, ev->n, err);
 }
 
-/* One neuron of each of six types, spread over the list of types, from the middle of the eye. */
+/* A photoreceptor, and neurons of five other types spread over the list, each from the middle of the eye. The first
+ * eight types are the photoreceptors, which all see the same light. */
 static void choose_picks(struct testing *t)
 {
     const struct cn_fly_graph *g = &t->ev->data->graph;
     struct cn_fly_test *out = t->out;
+    int32_t inner = g->n_types - 8, before = -1;
 
-    for (int k = 0; k < CN_FLY_PICKS && k < g->n_types; k++) {
-        int32_t type = (int32_t)((int64_t)k * g->n_types / CN_FLY_PICKS);
+    for (int k = 0; k < CN_FLY_PICKS && inner > 0; k++) {
+        int32_t type =
+            k == 0 ? 0 : 8 + (int32_t)((int64_t)(k - 1) * inner / (CN_FLY_PICKS - 1));
 
-        for (int64_t i = 0; i < g->n; i++)
+        for (int64_t i = 0; i < g->n && type != before; i++)
             if (g->type[i] == type && g->u[i] == 0 && g->v[i] == 0) {
                 out->pick[out->n_picks++] = i;
                 break;
             }
+        before = type;
     }
 }
 

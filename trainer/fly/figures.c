@@ -327,13 +327,14 @@ static void draw_traces(const struct cn_fly_figures *f, struct cn_plot *p)
 
     for (int64_t k = 0; k < t->n_picks; k++) {
         const char *type = g->type_name[g->type[t->pick[k]]];
+        bool last = k == t->n_picks - 1;
         char title[NOTE];
 
         cn_text_format(title, sizeof title, "%s: dv/dt, one step ahead", type);
-        cn_plot_panel(p, title, "time (s)", "dv/dt");
+        cn_plot_panel(p, title, last ? "time (s)" : "", "dv/dt");
         pair(f, p, 0, k, f->data->delta_t, n);
         cn_text_format(title, sizeof title, "%s: voltage, rolled out", type);
-        cn_plot_panel(p, title, "time (s)", "v");
+        cn_plot_panel(p, title, last ? "time (s)" : "", "v");
         pair(f, p, 2, k, f->data->delta_t, n);
     }
 }
@@ -352,7 +353,9 @@ static cn_status draw_one(const struct cn_fly_figures *f, cn_fly_figure which, i
                         cn_fly_figure_table[which].stem);
     } else {
         if (which == CN_FLY_FIGURE_traces)
-            cn_plot_size(p, 1100, 170 * rows + 40);
+            cn_plot_size(p, 1100, 210 * rows + 40);
+        if (which == CN_FLY_FIGURE_r2)
+            cn_plot_size(p, 640, 440);
         draw(f, p);
         st = cn_plot_write(p, stem, err);
     }

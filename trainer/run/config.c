@@ -550,12 +550,13 @@ static void keep_words(struct cn_trainer_config *c)
 static cn_status from_yaml(struct cn_yaml *y, const struct cn_trainer_override *overrides,
                            int n, struct cn_trainer_config *out, struct cn_err *err)
 {
-    struct reader r = {out, cn_yaml_name(y), err};
+    struct reader r = {out, NULL, err};
     cn_status st = CN_OK;
 
     out->yaml = y;
     for (int k = 0; k < n && st == CN_OK; k++)
         st = apply_override(y, &overrides[k], err);
+    r.name = cn_yaml_name(y); /* an edit makes the document anew, its name too */
     set_defaults(out);
     if (st == CN_OK)
         st = check_sections(&r);
