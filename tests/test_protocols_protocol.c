@@ -9,6 +9,7 @@
 #include "base/alloc.h"
 #include "base/caps.h"
 #include "base/file.h"
+#include "base/yaml.h"
 #include "protocols/protocol.h"
 #include "support/cases.h"
 
@@ -213,4 +214,119 @@ Test(protocols_protocol, shipped_protocols_are_understood)
         cr_assert_gt(p->n_params, 2);
         cn_protocol_free(p);
     }
+}
+
+/* Where the search begins must be a place that it may propose. */
+static void check_start(const struct cn_protocol *p, const struct cn_yaml *y)
+{
+    for (int32_t i = 0; i < p->n_params; i++) {
+        const struct cn_protocol_param *q = &p->params[i];
+        const struct cn_yaml_node *v = cn_yaml_path(cn_yaml_root(y), q->path);
+        bool listed = q->n_choices == 0;
+        double x = 0, c;
+
+        cr_assert_not_null(v, "%s: the config has no %s", p->name, q->path);
+        if (q->has_range) {
+            cr_assert(cn_yaml_number(v, &x));
+            cr_assert(x >= q->lo && x <= q->hi, "%s: %s is %g in the config", p->name, q->path,
+                      x);
+        }
+        for (int32_t k = 0; k < q->n_choices; k++)
+            listed |= strcmp(cn_yaml_string(v), q->choices[k]) == 0 ||
+                      (cn_yaml_number(v, &x) && (c = strtod(q->choices[k], NULL)) == x);
+        cr_assert(listed, "%s: %s is %s in the config", p->name, q->path, cn_yaml_string(v));
+    }
+}
+
+Test(protocols_protocol, shipped_configs_start_inside_their_protocols_ranges)
+{
+    static const struct {
+        const char *protocol, *config;
+    } pairs[] = {{"fly_demo.md", "demo.yaml"},
+                 {"fly_gold_standard.md", "gold_standard.yaml"},
+                 {"fly_two_stage.md", "two_stage.yaml"}};
+    char path[1024], file[256];
+
+    for (size_t i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++) {
+        struct cn_protocol *p;
+        struct cn_yaml *y;
+        struct cn_err err = CN_ERR_INIT;
+
+        (void)snprintf(file, sizeof(file), "../../protocols/%s", pairs[i].protocol);
+        cr_assert_eq(cn_protocol_read(cn_case_path(file, path, sizeof(path)), &p, &err), CN_OK,
+                     "%s", err.text);
+        (void)snprintf(file, sizeof(file), "../../configs/fly/%s", pairs[i].config);
+        cr_assert_eq(cn_yaml_read(cn_case_path(file, path, sizeof(path)), &y, &err), CN_OK,
+                     "%s", err.text);
+        check_start(p, y);
+        cn_yaml_free(y);
+        cn_protocol_free(p);
+    }
+}
+
+/* The indented block of docs/PROTOCOLS.md whose first line contains `first`, without the indentation. */
+static void doc_sample(const char *first, struct cn_buf *out)
+{
+    char path[1024];
+    struct cn_buf doc;
+    bool inside = false;
+
+    cn_buf_init(&doc, CN_CAP_FILE);
+    cn_buf_init(out, CN_CAP_TEXT);
+    cr_assert_eq(cn_file_read(cn_case_path("../../docs/PROTOCOLS.md", path, sizeof(path)),
+                              CN_CAP_FILE, &doc, NULL),
+                 CN_OK);
+    for (char *s = doc.data, *line; (line = strsep(&s, "\n")) != NULL;) {
+        bool indented = strncmp(line, "    ", 4) == 0;
+
+        inside = inside ? indented || !line[0] : indented && strstr(line, first);
+        if (inside)
+            cn_buf_printf(out, "%s\n", indented ? line + 4 : "");
+        else if (out->len > 0)
+            break;
+    }
+    cr_assert_gt(out->len, 0);
+    cn_buf_clear(&doc);
+}
+
+Test(protocols_protocol, sample_of_the_manual_is_read_without_surprise)
+{
+    struct cn_buf b;
+    struct cn_protocol *p;
+    struct cn_err err = CN_ERR_INIT;
+
+    doc_sample("# Learning rates", &b);
+    cr_assert_eq(cn_protocol_parse("manual", cn_buf_str(&b), b.len, &p, &err), CN_OK, "%s",
+                 err.text);
+    cr_assert_eq(p->n_params, 3);
+    cr_assert(p->has_thresholds);
+    cr_assert_eq(p->n_notes, 1, "only the missing rule table");
+    cn_protocol_free(p);
+    cn_buf_clear(&b);
+}
+
+Test(protocols_protocol, rule_table_of_the_manual_is_the_built_in_one)
+{
+    struct cn_buf b;
+    struct cn_protocol *p;
+    struct cn_err err = CN_ERR_INIT;
+    int32_t n;
+    const struct cn_rule *built_in = cn_rules_default(&n);
+
+    doc_sample("## Parent Selection Rule", &b);
+    cn_buf_adds(&b, "\n## Goal\n\nx\n");
+    cr_assert_eq(cn_protocol_parse("manual", cn_buf_str(&b), b.len, &p, &err), CN_OK, "%s",
+                 err.text);
+    cr_assert_eq(p->n_rules, n);
+    for (int32_t i = 0; i < n; i++) {
+        const struct cn_rule *r = &p->rules[i], *q = &built_in[i];
+
+        cr_assert(r->cond == q->cond && r->strategy == q->strategy && r->count == q->count &&
+                      r->count_div == q->count_div && r->parent_rule == q->parent_rule &&
+                      r->parent_k == q->parent_k && r->parent_div == q->parent_div &&
+                      r->rate == q->rate,
+                  "row %d", (int)i + 1);
+    }
+    cn_protocol_free(p);
+    cn_buf_clear(&b);
 }
