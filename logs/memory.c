@@ -145,13 +145,25 @@ static struct effect *effect_of(struct effect *all, int64_t *n, const char *path
     return &all[(*n)++];
 }
 
-static void add_effect(const struct cn_history *h, const struct cn_node *n, struct effect *e)
+/* What a node is measured against: its parent, or for a child of the root the config that its block began with. */
+static const struct cn_node *baseline(const struct cn_history *h, const struct cn_node *n)
+{
+    if (n->parent)
+        return cn_history_node(h, n->parent);
+    for (int64_t i = 0; i < h->n_nodes && h->nodes[i].id < n->id; i++)
+        if (n->block && h->nodes[i].block == n->block)
+            return strcmp(h->nodes[i].strategy, "root") == 0 ? &h->nodes[i] : NULL;
+    return NULL;
+}
+
+static void add_effect(const struct cn_history *h, const struct cn_node *n,
+                       const struct cn_node *base, struct effect *e)
 {
     const struct cn_iteration *it = cn_history_iteration(h, n->id);
     struct cn_spread s = cn_fact_spread(h, n->id, CN_POOL_SEARCH, INT64_MAX);
-    struct cn_spread p = cn_fact_spread(h, n->parent, CN_POOL_SEARCH, INT64_MAX);
+    struct cn_spread p = cn_fact_spread(h, base->id, CN_POOL_SEARCH, INT64_MAX);
 
-    if (!it || !cn_fact_committed(it))
+    if (!it || !cn_fact_committed(it) || it->confirmation)
         return;
     e->tries++;
     e->failed += s.n == 0;
@@ -203,15 +215,18 @@ static void put_effects(const struct cn_history *h, struct cn_buf *out)
 
     if (h->n_nodes && !all)
         out->status = CN_ENOMEM;
-    for (int64_t i = 0; all && i < h->n_nodes; i++)
-        if (h->nodes[i].n_mutations == 1 && h->nodes[i].parent)
-            add_effect(h, &h->nodes[i], effect_of(all, &n, h->nodes[i].mutations[0].path));
+    for (int64_t i = 0; all && i < h->n_nodes; i++) {
+        const struct cn_node *node = &h->nodes[i], *base = baseline(h, node);
+        if (node->n_mutations == 1 && base)
+            add_effect(h, node, base, effect_of(all, &n, node->mutations[0].path));
+    }
     put_heading(out, "###", CN_MEMORY_EFFECTS, true);
-    cn_buf_adds(out, "| Key | Tried | Better than parent | Without result | Best change of ");
+    cn_buf_adds(out, "| Key | Tried | Better | Without result | Best change of ");
     cn_prose_name(out, h->info.reward);
     cn_buf_adds(out, " | Worst change |\n|---|---|---|---|---|---|\n");
     for (int64_t i = 0; i < n; i++)
-        put_effect(h, &all[i], out);
+        if (all[i].tries)
+            put_effect(h, &all[i], out);
     cn_buf_addc(out, '\n');
     cn_free(all);
 }

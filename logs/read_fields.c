@@ -287,11 +287,24 @@ static void read_confirmation(struct cn_reader *r, struct cn_raw *raw, struct cn
     raw->confirmation = true;
 }
 
-static void read_nothing(struct cn_reader *r, struct cn_raw *raw, struct cn_words w)
+/* The first entry of a log of ours names the keys that its Config lines show; a log without such a list has no Config
+ * line there. Theirs name keys as they please. */
+static void read_config(struct cn_reader *r, struct cn_raw *raw, struct cn_words w)
 {
-    (void)r;
-    (void)raw;
-    (void)w;
+    struct cn_words k, v;
+    struct cn_buf keys;
+    bool loose;
+
+    if (!r->ours || raw->id != 1)
+        return;
+    cn_buf_init(&keys, w.n + 1);
+    while (cn_words_pair(&w, &k, &v, &loose)) {
+        cn_buf_adds(&keys, keys.len ? "," : "");
+        cn_buf_add(&keys, k.p, k.n);
+    }
+    r->log->history.info.log_keys =
+        cn_reader_keep(r, (struct cn_words){cn_buf_str(&keys), keys.len});
+    cn_buf_clear(&keys);
 }
 
 #define TEXT_FIELD(member)                                                                \
@@ -316,7 +329,7 @@ static const struct field {
     {"Node", read_node, false},
     {"Mode/Strategy", read_strategy, true},
     {"Seeds", read_seeds, true},
-    {"Config", read_nothing, true},
+    {"Config", read_config, true},
     {"Metrics", read_metrics, false},
     {"R2 trajectory", read_trajectory, true},
     {"Activity", read_activity, true},

@@ -49,6 +49,7 @@ struct cn_raw_block {
 
 struct cn_reader {
     const struct cn_read_opts *o;
+    bool ours;          /* the file has our tag */
     const char *reward; /* o->reward, or what the file's own tag says */
     struct cn_read_log *log;
     struct cn_buf raws, blocks,

@@ -55,11 +55,11 @@ static void put_best(const struct cn_history *h, struct cn_buf *out)
     cn_buf_adds(out, "\n- Change against its parent: ");
     cn_prose_mutations(out, best);
     if (it && it->dir[0]) {
-        cn_buf_adds(out, "\n- Files: [");
+        cn_buf_adds(out, "\n- The whole of it: [");
         cn_prose_name(out, it->dir);
-        cn_buf_adds(out, "](");
+        cn_buf_adds(out, "/config.yaml](");
         cn_prose_name(out, it->dir);
-        cn_buf_adds(out, "/)");
+        cn_buf_adds(out, "/config.yaml)");
     }
     cn_buf_addc(out, '\n');
 }
@@ -103,6 +103,19 @@ static void put_gain(const struct cn_history *h, struct cn_buf *out)
     cn_buf_adds(out, " |\n");
 }
 
+static void put_time(const struct cn_history *h, struct cn_buf *out)
+{
+    double sum = 0;
+
+    for (int64_t i = 0; i < h->n_iterations; i++) {
+        double x = cn_iteration_metric(&h->iterations[i], "training_time_min");
+        sum += cn_fact_committed(&h->iterations[i]) && isfinite(x) ? x : 0;
+    }
+    if (sum > 0)
+        cn_buf_printf(out, "Training took %.3g minutes in all, as the trainer measured it.\n",
+                      sum);
+}
+
 static void put_counts(const struct cn_history *h, struct cn_buf *out)
 {
     struct cn_fact_counts c = cn_fact_count(h, 0);
@@ -113,6 +126,7 @@ static void put_counts(const struct cn_history *h, struct cn_buf *out)
         "%lld without.\n",
         (long long)c.all, (long long)h->n_blocks, (long long)c.ok, (long long)c.converged,
         (long long)c.failed);
+    put_time(h, out);
 }
 
 static void put_commands(const struct cn_history *h, struct cn_buf *out)

@@ -388,7 +388,7 @@ Test(logs_read, a_lost_store_is_rebuilt_from_its_markdown, .init = set_up, .fini
     /* node 5 is a new root with the previous best's lr_W in its config, but its line only names n_frames */
     cr_assert_str_eq(log.history.nodes[1].config, h.nodes[1].config);
     cr_assert_eq(strlen(log.history.nodes[1].config_hash), 64);
-    log.history.info.log_keys = "training.lr_W,training.lr";
+    cr_assert_str_eq(log.history.info.log_keys, "training.lr_W,training.lr");
     log.history.info.converged = 0.9;
     OK(cn_store_import(dir, &log.history, LOGS_SAMPLE_PROTOCOL, LOGS_SAMPLE_CONFIG, &t, &err));
     OK(cn_store_history(t, &again, &err));
