@@ -171,8 +171,10 @@ static cn_status measure(struct rig *rig, const struct options *o, struct result
     double *t = cn_alloc((size_t)(o->reps * (1 + CN_FLY_N_PHASES)), sizeof *t),
            phases[CN_FLY_N_PHASES];
     struct cn_fly_terms terms = {0};
-    cn_status st = t ? CN_OK : cn_err_set(err, CN_ENOMEM, "bench: no memory");
+    cn_status st = CN_OK;
 
+    if (!t)
+        return cn_err_set(err, CN_ENOMEM, "bench: no memory");
     for (int64_t k = -3; st == CN_OK && k < o->reps; k++) {
         int64_t start = cn_clock_mono_us();
         st = cn_fly_step_train(rig->step, &rig->batch, &c, &lr, &terms, err);

@@ -83,9 +83,9 @@ static bool has_tables(const struct cn_mlp *net)
 
 static int64_t lay_out_net(struct cn_mlp *net, float *base)
 {
-    int64_t used = 0, hp = net->hp;
+    int64_t used = 0, hp = net->hp, in = net->shape.in;
 
-    net->w0 = piece(base, &used, (net->shape.in + 1) * hp);
+    net->w0 = piece(base, &used, (in + 1) * hp);
     for (int32_t l = 0; l < net->n_inner; l++) {
         net->wt[l] = piece(base, &used, hp * hp);
         net->w[l] = piece(base, &used, hp * hp);
@@ -99,9 +99,9 @@ static int64_t lay_out_net(struct cn_mlp *net, float *base)
 
 static int64_t lay_out_grad(const struct cn_mlp *net, struct cn_mlp_grad *g, float *base)
 {
-    int64_t used = 0, hp = net->hp;
+    int64_t used = 0, hp = net->hp, in = net->shape.in;
 
-    g->w0 = piece(base, &used, (net->shape.in + 1) * hp);
+    g->w0 = piece(base, &used, (in + 1) * hp);
     for (int32_t l = 0; l < net->n_inner; l++) {
         g->w[l] = piece(base, &used, hp * hp);
         g->b[l] = piece(base, &used, hp);
@@ -153,7 +153,8 @@ struct cn_mlp_tile *cn_mlp_tile_new(const struct cn_mlp *net)
     if (!t)
         return NULL;
     t->scratch = cn_alloc_aligned(
-        (size_t)(cn_mlp_scratch_floats(net) + 2 * x + 2 * CN_MLP_ROWS + mask), sizeof(float));
+        (size_t)(cn_mlp_scratch_floats(net) + 2 * x + 2 * (int64_t)CN_MLP_ROWS + mask),
+        sizeof(float));
     if (!t->scratch) {
         cn_free(t);
         return NULL;
@@ -278,7 +279,7 @@ void cn_mlp_forward(const struct cn_mlp *net, struct cn_mlp_tile *t, int32_t n_r
     (net->tables ? net->kernels->tables_forward : net->kernels->forward)(net, t, n_rows);
 }
 
-int32_t cn_mlp_mask_size(const struct cn_mlp *net)
+int64_t cn_mlp_mask_size(const struct cn_mlp *net)
 {
     return net->tables ? net->hp / 16 : 0;
 }

@@ -53,7 +53,7 @@ struct cn_mlp;
 struct cn_mlp_grad;
 
 struct cn_mlp_tile {
-    int32_t ldx; /* floats from one row of x (and dx) to the next */
+    int64_t ldx; /* floats from one row of x (and dx) to the next */
     float *x;    /* (CN_MLP_ROWS, ldx) inputs, filled by the caller */
     float *y;    /* (CN_MLP_ROWS) outputs */
     float *seed; /* (CN_MLP_ROWS) weight seeds dL/dy, filled by the caller before backward */
@@ -95,7 +95,7 @@ void cn_mlp_pack(struct cn_mlp *net, const float *params);
 void cn_mlp_forward(const struct cn_mlp *net, struct cn_mlp_tile *t, int32_t n_rows);
 /* Forward and backward may be visits apart: keep t->mask after forward (mask_size shorts a row, 0 when the network keeps none),
  * fill t->x again and call resume instead of forward. y is not recomputed. */
-int32_t cn_mlp_mask_size(const struct cn_mlp *net);
+int64_t cn_mlp_mask_size(const struct cn_mlp *net);
 void cn_mlp_resume(const struct cn_mlp *net, struct cn_mlp_tile *t, int32_t n_rows,
                    const uint16_t *mask);
 /* After cn_mlp_forward on the same tile; the hidden rows are consumed. */

@@ -13,7 +13,7 @@ struct cn_kernels;
 struct cn_mlp {
     struct cn_mlp_shape shape;
     const struct cn_kernels *kernels;
-    int32_t hp, ldx;
+    int64_t hp, ldx;
     int32_t n_inner;              /* hidden-to-hidden maps: n_layers - 2 */
     float *slab;                  /* owned; everything below points into it */
     float *w0;                    /* (in+1, hp) first layer, transposed, bias last */

@@ -120,7 +120,7 @@ static void add_to_a(const struct ref *r, int64_t i, const double *dx)
 
 double ref_g(const struct ref *r, int64_t i, double v)
 {
-    double x[CN_MLP_MAX_IN], y;
+    double x[CN_MLP_MAX_IN] = {0}, y;
 
     fill_g(r, i, v, x);
     y = mlp_forward(&r->gs, r->p + r->og, x, r->h);
@@ -129,7 +129,7 @@ double ref_g(const struct ref *r, int64_t i, double v)
 
 void ref_g_back(const struct ref *r, int64_t i, double v, double seed, int to_a)
 {
-    double x[CN_MLP_MAX_IN], dx[CN_MLP_MAX_IN], y;
+    double x[CN_MLP_MAX_IN] = {0}, dx[CN_MLP_MAX_IN] = {0}, y;
 
     fill_g(r, i, v, x);
     y = mlp_forward(&r->gs, r->p + r->og, x, r->h);
@@ -141,7 +141,7 @@ void ref_g_back(const struct ref *r, int64_t i, double v, double seed, int to_a)
 
 double ref_f(const struct ref *r, int64_t i, double v, double m, double I)
 {
-    double x[CN_MLP_MAX_IN];
+    double x[CN_MLP_MAX_IN] = {0};
 
     fill_f(r, i, v, m, I, x);
     return mlp_forward(&r->fs, r->p + r->of, x, r->h);
@@ -150,7 +150,7 @@ double ref_f(const struct ref *r, int64_t i, double v, double m, double I)
 double ref_f_back(const struct ref *r, int64_t i, double v, double m, double I, double seed,
                   int to_a)
 {
-    double x[CN_MLP_MAX_IN], dx[CN_MLP_MAX_IN];
+    double x[CN_MLP_MAX_IN] = {0}, dx[CN_MLP_MAX_IN] = {0};
 
     fill_f(r, i, v, m, I, x);
     (void)mlp_forward(&r->fs, r->p + r->of, x, r->h);

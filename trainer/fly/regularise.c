@@ -150,7 +150,8 @@ static void term_chunk(void *ctx, int64_t c)
         }
         cn_mlp_forward(s->f, t, items * per);
         for (int32_t q = 0; q < items; q++) {
-            float value = seeds(j->kind, t, q * per, t->x[q * per * t->ldx + 1 + s->d]);
+            float value =
+                seeds(j->kind, t, q * per, t->x[(int64_t)q * per * t->ldx + 1 + s->d]);
             sum += (double)value * (double)value;
         }
         cn_mlp_backward(s->f, t, items * per, s->x_acc[c], wanted_inputs(j));

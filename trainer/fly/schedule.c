@@ -77,7 +77,9 @@ struct cn_fly_coef cn_fly_coef_at(const struct cn_fly_training *t, int32_t epoch
 
 int64_t cn_fly_niter(int64_t frames, int32_t augmentation, int32_t batch_size)
 {
-    int64_t niter = (int64_t)((double)(frames * augmentation / batch_size) * 0.2);
+    int64_t batches = frames * augmentation / batch_size; /* rounded down, as the rule says */
+    int64_t niter = (int64_t)((double)batches * 0.2);
+
     return niter > 0 ? niter : 1;
 }
 

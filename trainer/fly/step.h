@@ -37,14 +37,15 @@ struct cn_fly_batch {
 };
 
 /* The loss's parts, as added to it (coefficient included). */
-#define CN_FLY_TERM_MAP(X)                                                              \
-    X(W_L1)                                                                             \
-    X(W_L2)                                                                             \
-    X(W_sign)                                                                           \
-    X(g_phi_weight)                                                                     \
-    X(g_phi_diff)                                                                       \
-    X(g_phi_norm) X(f_theta_weight) X(f_theta_zero) X(f_theta_diff) X(f_theta_msg_diff) \
-        X(f_theta_msg_sign) X(f_theta_linearity) X(f_theta_centering)
+#define CN_FLY_TERM_MAP(X)                                                                    \
+    X(W_L1)                                                                                   \
+    X(W_L2)                                                                                   \
+    X(W_sign)                                                                                 \
+    X(g_phi_weight)                                                                           \
+    X(g_phi_diff)                                                                             \
+    X(g_phi_norm)                                                                             \
+    X(f_theta_weight) X(f_theta_zero) X(f_theta_diff) X(f_theta_msg_diff) X(f_theta_msg_sign) \
+        X(f_theta_linearity) X(f_theta_centering)
 
 typedef enum {
 #define X(name) CN_FLY_TERM_##name,

@@ -32,7 +32,7 @@ struct cn_fly_step {
                        1]; /* neurons: chunks of about equal numbers of in-edges */
 
     uint16_t *mask; /* owned (n, g rows, mask_size): kept from g's forward for its backward */
-    int32_t mask_size; /* 0: none, g's forward is run again */
+    int64_t mask_size; /* 0: none, g's forward is run again */
     float *slab;       /* owned; the arrays below */
     float *G, *m, *dm; /* (n, ld max) outputs of g, messages, raw dL/dm */
     float *dG;         /* (n, ld max) dL/dG of the data loss, raw */
