@@ -298,7 +298,7 @@ static void read_config(struct cn_reader *r, struct cn_raw *raw, struct cn_words
     if (!r->ours || raw->id != 1)
         return;
     cn_buf_init(&keys, w.n + 1);
-    while (cn_words_pair(&w, &k, &v, &loose)) {
+    while (cn_read_words_pair(&w, &k, &v, &loose)) {
         cn_buf_adds(&keys, keys.len ? "," : "");
         cn_buf_add(&keys, k.p, k.n);
     }
