@@ -187,6 +187,7 @@ static bool is_tag(struct cn_reader *r, struct cn_words line)
 
     if (!cn_read_words_start(line, start))
         return false;
+    r->ours = true;
     struct cn_words w = cn_read_words_after(line, sizeof(start) - 1);
     int64_t format = cn_read_words_id(&w);
     if (format > 1)
