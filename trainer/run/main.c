@@ -37,6 +37,8 @@ static const char usage[] =
     "  cairn-train evaluate --out runs/demo\n"
     "  cairn-train plot --out runs/demo\n"
     "  cairn-train describe fly\n"
+    "  cairn-train import flyvis fib25-fib19_v2.2.json --params flow_0000_000.json --out "
+    "runs/connectomes/flyvis\n"
     "\n"
     "Environment: CAIRN_THREADS (processors granted), CAIRN_CACHE (folder for data sets, "
     "default runs/data),\n"
@@ -62,10 +64,9 @@ static void catch_stop(void)
     (void)sigaction(SIGINT, &a, NULL);
 }
 
-static int wrong(const char *fmt, const char *what)
+static int wrong(const char *words, const char *what)
 {
-    (void)fprintf(stderr, "cairn-train: ");
-    (void)fprintf(stderr, "%s \"%s\"; see cairn-train --help\n", fmt, what);
+    (void)fprintf(stderr, "cairn-train: %s \"%s\"; see cairn-train --help\n", words, what);
     return 2;
 }
 
