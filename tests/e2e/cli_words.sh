@@ -24,7 +24,8 @@ done
 expect 2 "did you mean 'explore'" "$cairn" explre
 expect 2 "did you mean --iterations" "$cairn" explore p.md --iteration 264
 expect 2 "no\(thing\)\? \|holds no runs\|there is no run" "$cairn" status nothing
-expect 2 "absent.md" "$cairn" explore absent.md --config absent.yaml
+expect 2 "absent.yaml: cannot open" "$cairn" explore absent.md --config absent.yaml
+expect 2 "there is no absent.yaml beside" "$cairn" explore absent.md
 expect 2 "no such config" "$cairn" train absent.yaml
 expect 2 "unknown kind 'zarr'" "$cairn" import zarr x --params y
 echo "the command line answers as the manual says"
