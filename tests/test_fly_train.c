@@ -298,3 +298,30 @@ Test(fly_train, training_recovers_more_than_chance)
     cn_fly_trainer_free(t);
     fly_small_close(&s);
 }
+
+/* Whatever allocation fails, the caller hears CN_ENOMEM and nothing is left behind. */
+Test(fly_train, every_failed_allocation_is_reported_and_leaks_nothing)
+{
+    struct cn_fly_trainer *t = NULL;
+    cn_status st = CN_ENOMEM;
+    int64_t before, nth;
+
+    fly_small_config(&s.cfg);
+    open_with(1);
+    before = cn_alloc_live();
+    for (nth = 1; nth < 1000 && st != CN_OK; nth++) {
+        err = (struct cn_err)CN_ERR_INIT;
+        cn_alloc_fail_nth(nth);
+        st = cn_fly_trainer_new(&s.cfg, &s.data, s.pool, &t, &err);
+        cn_alloc_fail_nth(0);
+        if (st == CN_OK)
+            break;
+        cr_assert_eq(st, CN_ENOMEM, "allocation %lld: %s", (long long)nth, err.text);
+        cr_assert_null(t);
+        cr_assert_eq(cn_alloc_live(), before, "allocation %lld leaks", (long long)nth);
+    }
+    cr_assert_eq(st, CN_OK);
+    cr_assert_gt(nth, 20);
+    cn_fly_trainer_free(t);
+    fly_small_close(&s);
+}

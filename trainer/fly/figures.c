@@ -60,7 +60,7 @@ static void phase_bands(const struct cn_fly_figures *f, struct cn_plot *p)
     for (int32_t e = 0; e < t->n_epochs && e * niter + joint < end; e++) {
         int64_t to = (e + 1) * niter < end ? (e + 1) * niter : end;
 
-        cn_plot_band(p, (double)(e * niter + joint), (double)to, e == 0 ? "V_rest" : "");
+        cn_plot_band(p, (double)(e * niter + joint), (double)to, e == 0 ? "V_rest stage" : "");
     }
 }
 
