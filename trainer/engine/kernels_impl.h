@@ -224,15 +224,68 @@ static __attribute__((noinline)) void product_add(const struct product *p)
 
 /* ---- 3 activations: in place on count floats; derivative expressed by the output h ---- */
 
+INLINE vf v_pick(vi mask, vf yes, vf no)
+{
+    return (vf)((mask & (vi)yes) | (~mask & (vi)no));
+}
+
+INLINE vf v_abs(vf x)
+{
+    return (vf)((vi)x & 0x7fffffff);
+}
+
+/* e^x to about 1 unit in the last place on -87..88, clamped outside, NaN kept. x = n ln 2 + r by the magic-number rounding, |r| <= ln 2 / 2,
+ * then a polynomial in r (minimax coefficients as in Cephes, S. Moshier) and n into the exponent. */
+INLINE vf v_exp(vf x)
+{
+    const float magic = 12582912.0f; /* 1.5 * 2^23: adding it rounds to whole numbers */
+    vf y = v_pick(x > 88.0f, v_set(88.0f), v_pick(x < -87.0f, v_set(-87.0f), x));
+    vf t = y * 1.44269504f + magic, n = t - magic,
+       r = y - n * 0.693359375f + n * 2.12194440e-4f;
+    vf p = (((1.9875691500e-4f * r + 1.3981999507e-3f) * r + 8.3334519073e-3f) * r +
+            4.1665795894e-2f) *
+               r +
+           1.6666665459e-1f;
+
+    p = (p * r + 5.0000001201e-1f) * (r * r) + r + 1.0f;
+    return p * (vf)(((vi)t - (vi)v_set(magic) + 127) << 23);
+}
+
+/* tanh: an odd polynomial near 0 (Cephes), elsewhere 1 - 2/(e^2|x| + 1) with the sign of x. */
+INLINE vf v_tanh(vf x)
+{
+    vf z = x * x, a = v_abs(x), far = 1.0f - 2.0f / (v_exp(2.0f * a) + 1.0f);
+    vf near = (((-5.70498872745e-3f * z + 2.06390887954e-2f) * z - 5.37397155531e-2f) * z +
+               1.33314422036e-1f) *
+                  z -
+              3.33332819422e-1f;
+
+    far = (vf)((vi)far | ((vi)x & (vi)v_set(-0.0f)));
+    return v_pick(a < 0.625f, near * z * x + x, far);
+}
+
 static void act_forward(cn_mlp_act act, int64_t count, float *z)
 {
-    for (int64_t k = 0; k < count; k++) {
-        float x = z[k];
-        z[k] = act == CN_MLP_TANH         ? tanhf(x)
-               : act == CN_MLP_SIGMOID    ? 1 / (1 + expf(-x))
-               : act == CN_MLP_LEAKY_RELU ? (x > 0 ? x : 0.01f * x)
-               : act == CN_MLP_SOFT_RELU  ? (x > 30 ? x : log1pf(expf(x)))
-                                          : x;
+    switch (act) {
+    case CN_MLP_TANH:
+        for (int64_t k = 0; k < count; k += VF)
+            v_store(z + k, v_tanh(v_load(z + k)));
+        break;
+    case CN_MLP_SIGMOID:
+        for (int64_t k = 0; k < count; k += VF)
+            v_store(z + k, 1.0f / (1.0f + v_exp(-v_load(z + k))));
+        break;
+    case CN_MLP_LEAKY_RELU:
+        for (int64_t k = 0; k < count; k++)
+            z[k] = z[k] > 0 ? z[k] : 0.01f * z[k];
+        break;
+    case CN_MLP_SOFT_RELU: /* through libm: rarely used, and log1p wants care */
+        for (int64_t k = 0; k < count; k++)
+            z[k] = z[k] > 30 ? z[k] : log1pf(expf(z[k]));
+        break;
+    case CN_MLP_RELU:
+    case CN_MLP_NONE:
+        break;
     }
 }
 
@@ -248,11 +301,8 @@ INLINE vf act_slope(cn_mlp_act act, vf h, vf d)
         return d * h * (1 - h);
     case CN_MLP_LEAKY_RELU:
         return 0.01f * d + v_where_positive(h, 0.99f * d);
-    case CN_MLP_SOFT_RELU: {
-        for (int k = 0; k < VF; k++)
-            d[k] *= 1 - expf(-h[k]);
-        return d;
-    }
+    case CN_MLP_SOFT_RELU:
+        return d * (1.0f - v_exp(-h));
     case CN_MLP_NONE:
         break;
     }
