@@ -301,6 +301,29 @@ static bool is_last_of_block(const struct cn_history *h, int64_t at)
     return true;
 }
 
+/* What a rebuild of a lost store needs beyond the entries. */
+static void put_settings(const struct cn_run_info *r, struct cn_buf *out)
+{
+    cn_buf_adds(out, "<!-- settings: study=");
+    cn_prose_value(out, r->study);
+    cn_buf_printf(out,
+                  ", better=%s, converged=", r->reward_lower_is_better ? "lower" : "higher");
+    cn_prose_number(out, r->converged);
+    cn_buf_adds(out, ", failed=");
+    cn_prose_number(out, r->failed);
+    cn_buf_printf(out,
+                  ", n_iter_block=%lld, n_parallel=%d, proposer=", (long long)r->n_iter_block,
+                  (int)r->n_parallel);
+    cn_prose_value(out, r->proposer);
+    cn_buf_adds(out, ", score_kind=");
+    cn_prose_value(out, r->score_kind);
+    cn_buf_adds(out, ", ucb_c=");
+    cn_prose_number(out, r->ucb_c);
+    cn_buf_adds(out, ", c_scale=");
+    cn_prose_value(out, r->c_scale);
+    cn_buf_adds(out, " -->\n");
+}
+
 void cn_project_analysis(const struct cn_history *h, struct cn_buf *out)
 {
     cn_buf_adds(out, "# Exploration log: ");
@@ -309,6 +332,7 @@ void cn_project_analysis(const struct cn_history *h, struct cn_buf *out)
     cn_prose_name(out, h->info.reward);
     cn_buf_adds(out,
                 ". Made from run.db; an edit of yours is kept as a file of its own. -->\n");
+    put_settings(&h->info, out);
     for (int64_t i = 0; i < h->n_iterations && cn_fact_committed(&h->iterations[i]); i++) {
         const struct cn_block *b = cn_history_block(h, h->iterations[i].block);
         cn_buf_addc(out, '\n');

@@ -285,6 +285,28 @@ static cn_status replace(struct cn_store *s, const struct place *p, const struct
     return st;
 }
 
+/* A memory that is what we would write from its own free sections was not edited: the store has lost it (a run that is
+ * read back). Its words are taken over without a copy aside. */
+static cn_status take_back(struct cn_store *s, const struct cn_history *h, struct place *p,
+                           bool *out_done, struct cn_err *err)
+{
+    struct cn_buf words, text;
+    cn_status st = CN_OK;
+
+    cn_buf_init(&words, CN_CAP_TEXT);
+    cn_buf_init(&text, CN_CAP_TEXT);
+    cn_memory_free_text(cn_buf_str(&p->disk), p->disk.len, &words);
+    cn_project_memory(h, cn_buf_str(&words), &text);
+    *out_done = cn_buf_status(&words) == CN_OK && cn_buf_status(&text) == CN_OK && words.len &&
+                is_text(&p->disk) && text.len == p->disk.len &&
+                memcmp(cn_buf_str(&text), cn_buf_str(&p->disk), text.len) == 0;
+    if (*out_done)
+        st = cn_store_text_put(s, "memory", "user", "read back", cn_buf_str(&words), NULL, err);
+    cn_buf_clear(&words);
+    cn_buf_clear(&text);
+    return st;
+}
+
 static cn_status write_one(struct cn_store *s, const struct cn_history *h,
                            const struct cn_project_opts *o, cn_project_kind k,
                            struct cn_err *err)
@@ -295,15 +317,20 @@ static cn_status write_one(struct cn_store *s, const struct cn_history *h,
 
     cn_buf_init(&text, CN_CAP_TEXT);
     cn_status st = place_open(&p, s, h, k, err);
-    if (st == CN_OK && k != CN_PROJECT_MEMORY)
+    if (st == CN_OK)
         st = make(s, h, o, k, &text, err);
-    if (st == CN_OK && k != CN_PROJECT_MEMORY)
+    if (st == CN_OK)
         cn_hash_hex(cn_buf_str(&text), text.len, hash);
     /* The very text that we would write is no edit (a run read back from its own files). */
-    if (st == CN_OK && !is_ours(&p) && strcmp(p.hash, hash) != 0)
+    bool edited = st == CN_OK && !is_ours(&p) && strcmp(p.hash, hash) != 0, done = false;
+    if (edited && k == CN_PROJECT_MEMORY && !p.next[0])
+        st = take_back(s, h, &p, &done, err);
+    if (st == CN_OK && edited && !done)
         st = adopt(s, &p, k == CN_PROJECT_MEMORY, err);
-    if (st == CN_OK && k == CN_PROJECT_MEMORY) /* after its free sections were taken over */
+    if (st == CN_OK && edited) { /* the free sections may be other ones now */
+        cn_buf_reset(&text);
         st = make(s, h, o, k, &text, err);
+    }
     if (st == CN_OK)
         st = replace(s, &p, &text, err);
     cn_buf_clear(&text);

@@ -205,6 +205,71 @@ static bool is_tag(struct cn_reader *r, struct cn_words line)
     return true;
 }
 
+static void set_number(struct cn_words v, double *out)
+{
+    double x;
+
+    if (cn_read_words_number(v, &x))
+        *out = x;
+}
+
+static void set_count(struct cn_words v, int64_t *out)
+{
+    int64_t x = cn_read_words_id(&v);
+
+    if (x)
+        *out = x;
+}
+
+static bool is(struct cn_words w, const char *name)
+{
+    return w.n == strlen(name) && memcmp(w.p, name, w.n) == 0;
+}
+
+static void read_setting(struct cn_reader *r, struct cn_words k, struct cn_words v)
+{
+    struct cn_run_info *info = &r->log->history.info;
+    int64_t n = info->n_parallel;
+
+    if (is(k, "study"))
+        info->study = cn_reader_keep(r, v);
+    else if (is(k, "better"))
+        info->reward_lower_is_better = is(v, "lower");
+    else if (is(k, "converged"))
+        set_number(v, &info->converged);
+    else if (is(k, "failed"))
+        set_number(v, &info->failed);
+    else if (is(k, "n_iter_block"))
+        set_count(v, &info->n_iter_block);
+    else if (is(k, "n_parallel"))
+        set_count(v, &n);
+    else if (is(k, "proposer"))
+        info->proposer = cn_reader_keep(r, v);
+    else if (is(k, "score_kind"))
+        info->score_kind = cn_reader_keep(r, v);
+    else if (is(k, "ucb_c"))
+        set_number(v, &info->ucb_c);
+    else if (is(k, "c_scale"))
+        info->c_scale = cn_reader_keep(r, v);
+    info->n_parallel = n <= CN_CAP_THREADS ? (int32_t)n : info->n_parallel;
+}
+
+/* "<!-- settings: study=fly, better=higher, ... -->" */
+static void read_settings(struct cn_reader *r, struct cn_words line)
+{
+    static const char start[] = "<!-- settings: ", end[] = "-->";
+    struct cn_words k, v;
+    bool loose;
+
+    if (!r->ours || !cn_read_words_start(line, start))
+        return;
+    line = cn_read_words_after(line, sizeof(start) - 1);
+    if (line.n > 3 && memcmp(line.p + line.n - 3, end, 3) == 0)
+        line.n -= 3;
+    while (cn_read_words_pair(&line, &k, &v, &loose))
+        read_setting(r, k, v);
+}
+
 static void read_line(struct walk *w, struct cn_words line)
 {
     struct cn_words text;
@@ -219,8 +284,8 @@ static void read_line(struct walk *w, struct cn_words line)
         cn_reader_field(w->r, &w->raw, line);
     else if (w->where == IN_SUMMARY)
         cn_reader_block_field(w->r, &w->block, line);
-    else
-        (void)is_tag(w->r, line);
+    else if (!is_tag(w->r, line))
+        read_settings(w->r, line);
 }
 
 static void walk_lines(struct cn_reader *r, const char *text, size_t n)

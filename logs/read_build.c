@@ -220,34 +220,36 @@ static void resolve_reward(struct cn_reader *r, struct cn_raw *x)
 
 static void put_iteration(struct cn_reader *r, const struct cn_raw *x, struct cn_iteration *it)
 {
-    double sign = r->o->lower_is_better ? -1 : 1;
+    double sign = r->log->history.info.reward_lower_is_better ? -1 : 1;
 
-    *it = (struct cn_iteration){.id = x->id,
-                                .node = x->node,
-                                .replicate = x->replicate_of && !x->confirmation,
-                                .confirmation = x->confirmation,
-                                .state = CN_ITER_COMMITTED,
-                                .attempt = 1,
-                                .sim_seed = x->sim_seed,
-                                .train_seed = x->train_seed,
-                                .seed_mode = x->seed_mode,
-                                .strategy = x->strategy,
-                                .parent_rule = x->parent_rule,
-                                .scored_value = (double)NAN,
-                                .outcome = x->outcome,
-                                .cls = x->cls,
-                                .reward = sign * x->reward,
-                                .metrics = x->metrics,
-                                .n_metrics = x->n_metrics,
-                                .observation = x->observation,
-                                .message = x->message,
-                                .trajectory = x->trajectory,
-                                .activity = x->activity,
-                                .embedding = x->embedding,
-                                .hypothesis = x->hypothesis,
-                                .dir = "",
-                                .token = "",
-                                .job = ""};
+    *it =
+        (struct cn_iteration){.id = x->id,
+                              .node = x->node,
+                              .slot = (int32_t)((x->id - 1) % r->log->history.info.n_parallel),
+                              .replicate = x->replicate_of && !x->confirmation,
+                              .confirmation = x->confirmation,
+                              .state = CN_ITER_COMMITTED,
+                              .attempt = 1,
+                              .sim_seed = x->sim_seed,
+                              .train_seed = x->train_seed,
+                              .seed_mode = x->seed_mode,
+                              .strategy = x->strategy,
+                              .parent_rule = x->parent_rule,
+                              .scored_value = (double)NAN,
+                              .outcome = x->outcome,
+                              .cls = x->cls,
+                              .reward = sign * x->reward,
+                              .metrics = x->metrics,
+                              .n_metrics = x->n_metrics,
+                              .observation = x->observation,
+                              .message = x->message,
+                              .trajectory = x->trajectory,
+                              .activity = x->activity,
+                              .embedding = x->embedding,
+                              .hypothesis = x->hypothesis,
+                              .dir = "",
+                              .token = "",
+                              .job = ""};
 }
 
 static void put_node(const struct cn_raw *x, struct cn_node *n)
@@ -334,34 +336,42 @@ static void dress_block(const struct cn_reader *r, struct cn_block *b)
     }
 }
 
+/* first..last of the i-th of n blocks; `size` is 0 when nobody knows it. */
+static void set_range(const struct cn_reader *r, struct cn_block *b, int64_t i, int64_t size,
+                      bool by_summary, int64_t last)
+{
+    bool told = by_summary && i < n_summaries(r);
+
+    if (told) {
+        b->first = summary(r, i)->first;
+        b->last = summary(r, i)->last;
+        return;
+    }
+    b->first = by_summary ? summary(r, n_summaries(r) - 1)->last + 1 : i * size + 1;
+    b->last = size ? b->first + size - 1 : last;
+    if (by_summary && b->last < last)
+        b->last = last;
+}
+
 static void put_blocks(struct cn_reader *r, int64_t size, bool by_summary)
 {
     struct cn_history *h = &r->log->history;
     int64_t last = last_searched(h), n = by_summary ? n_summaries(r) : 0;
-    int64_t covered = by_summary ? summary(r, n - 1)->last : 0;
 
     if (!by_summary)
         n = size ? (last + size - 1) / size : last > 0;
-    else if (last > covered)
+    else if (last > summary(r, n - 1)->last)
         n++;
     h->blocks = room(r, n, sizeof(*h->blocks));
     for (int64_t i = 0; r->st == CN_OK && i < n; i++) {
         struct cn_block *b = &h->blocks[h->n_blocks++];
         *b = (struct cn_block){.number = i + 1, .edit_note = ""};
-        if (by_summary && i < n_summaries(r)) {
-            b->first = summary(r, i)->first;
-            b->last = summary(r, i)->last;
-        } else if (by_summary || size == 0) {
-            b->first = covered + 1;
-            b->last = last;
-        } else {
-            b->first = i * size + 1;
-            b->last = (i + 1) * size;
-        }
+        set_range(r, b, i, size, by_summary, last);
         dress_block(r, b);
         b->closed = b->closed || i + 1 < n;
     }
-    h->info.n_iter_block = size ? size : n ? h->blocks[0].last - h->blocks[0].first + 1 : 0;
+    if (h->info.n_iter_block == 0)
+        h->info.n_iter_block = size ? size : n ? h->blocks[0].last - h->blocks[0].first + 1 : 0;
 }
 
 static void assign_blocks(struct cn_history *h)
@@ -394,7 +404,9 @@ void cn_reader_build(struct cn_reader *r)
     }
     put_all(r, kept);
     if (r->st == CN_OK)
-        put_blocks(r, r->o->n_iter_block, r->o->n_iter_block == 0 && summaries_agree(r));
+        put_blocks(r,
+                   r->o->n_iter_block ? r->o->n_iter_block : r->log->history.info.n_iter_block,
+                   r->o->n_iter_block == 0 && summaries_agree(r));
     if (r->st == CN_OK)
         assign_blocks(&r->log->history);
 }

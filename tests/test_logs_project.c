@@ -409,6 +409,37 @@ Test(logs_project, what_a_person_wrote_into_the_memory_stays_in_it)
     cn_store_close(s);
 }
 
+Test(logs_project, a_rebuilt_store_takes_its_own_memory_back)
+{
+    struct cn_history h;
+    struct cn_project_opts o = options();
+    struct cn_buf b;
+    struct cn_store *s = sample(&h), *t;
+    char *db = cn_file_join(dir, "run.db");
+
+    OK(cn_project_write(s, &h, &o, &err));
+    char *before = slurp("sample_memory.md");
+    cn_store_close(s);
+    cr_assert_eq(unlink(db), 0);
+    OK(cn_store_import(dir, &h, LOGS_SAMPLE_PROTOCOL, LOGS_SAMPLE_CONFIG, &t, &err));
+    OK(cn_store_lease_take(t, "x", cn_clock_now_ms(), 60000, &err));
+    OK(cn_project_write(t, &h, &o, &err));
+    char *after = slurp("sample_memory.md");
+    cr_assert_str_eq(before, after);
+    cr_assert(strstr(after, "- lr_W of 2e-3 works"));
+    cn_buf_init(&b, CN_CAP_TEXT);
+    OK(cn_store_text(t, "memory", 0, &b, &err));
+    cr_assert_str_eq(cn_buf_str(&b), "### Established Principles\n- lr_W of 2e-3 works\n");
+    cr_assert_not(there("sample_memory.user-1.md"));
+    cr_assert_not(there("sample_analysis.user-1.md"));
+    cn_free(before);
+    cn_free(after);
+    cn_free(db);
+    cn_buf_clear(&b);
+    cn_history_clear(&h);
+    cn_store_close(t);
+}
+
 /* Killed between any two durable operations of writing, edits of a person included: nothing of his is lost, nothing of
  * ours is taken for his. */
 Test(logs_project, killed_while_writing_it_keeps_edits_and_invents_none, .timeout = 60)

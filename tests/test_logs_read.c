@@ -202,6 +202,22 @@ Test(logs_read, a_newer_format_is_refused)
     cn_read_log_clear(&log);
 }
 
+Test(logs_read, our_own_log_knows_which_way_is_better)
+{
+    struct cn_read_opts o = CN_READ_OPTS_INIT;
+    struct cn_read_log log;
+    const char *text = "# Exploration log: x\n<!-- cairn log, format 1, reward loss. -->\n"
+                       "<!-- settings: better=lower, n_iter_block=3, n_parallel=0 -->\n"
+                       "## Iter 1: partial\nNode: id=1, parent=root\nMetrics: loss=0.5\n";
+
+    OK(cn_read_log("v", text, strlen(text), &o, &log, &err));
+    cr_assert_str_eq(log.history.info.reward, "loss");
+    cr_assert_eq(log.history.iterations[0].reward, -.5);
+    cr_assert_eq(log.history.blocks[0].last, 3);
+    cr_assert_eq(log.history.info.n_parallel, 1, "none is no number of slots");
+    cn_read_log_clear(&log);
+}
+
 /* ---- every prefix, hostile bytes, no memory ---- */
 
 Test(logs_read, every_byte_prefix_of_good_files_is_read, .timeout = 60)
@@ -326,6 +342,7 @@ static void check_same(const struct cn_history *a, const struct cn_history *b)
     for (int64_t i = 0; i < a->n_iterations; i++) {
         const struct cn_iteration *x = &a->iterations[i], *y = &b->iterations[i];
         cr_assert_eq(x->node, y->node);
+        cr_assert_eq(x->slot, y->slot);
         cr_assert_eq(x->block, y->block);
         cr_assert_eq(x->replicate, y->replicate);
         cr_assert_eq(x->confirmation, y->confirmation);
@@ -389,7 +406,10 @@ Test(logs_read, a_lost_store_is_rebuilt_from_its_markdown, .init = set_up, .fini
     cr_assert_str_eq(log.history.nodes[1].config, h.nodes[1].config);
     cr_assert_eq(strlen(log.history.nodes[1].config_hash), 64);
     cr_assert_str_eq(log.history.info.log_keys, "training.lr_W,training.lr");
-    log.history.info.converged = 0.9;
+    cr_assert_eq(log.history.info.converged, 0.9);
+    cr_assert_eq(log.history.info.n_parallel, 2);
+    cr_assert_eq(log.history.info.n_iter_block, 4);
+    cr_assert_str_eq(log.history.info.score_kind, "ucb1");
     OK(cn_store_import(dir, &log.history, LOGS_SAMPLE_PROTOCOL, LOGS_SAMPLE_CONFIG, &t, &err));
     OK(cn_store_history(t, &again, &err));
     check_same(&h, &again);
