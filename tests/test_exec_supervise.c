@@ -183,7 +183,8 @@ Test(exec_supervise, the_deadline_kills_what_ignores_sigterm)
     cn_job_result_clear(&r);
 }
 
-Test(exec_supervise, the_memory_limit_ends_as_out_of_memory)
+Test(exec_supervise, the_memory_limit_ends_as_out_of_memory,
+     .disabled = SCRATCH_NO_MEMORY_LIMITS)
 {
     const char *extra[] = {"--memory-mib", "512", NULL};
 

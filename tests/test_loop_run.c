@@ -158,7 +158,7 @@ Test(loop_run, a_timeout_is_recorded)
     ends_as("hang", "  deadline_min: 0.004\n", CN_OUTCOME_TIMEOUT, "deadline");
 }
 
-Test(loop_run, out_of_memory_is_recorded)
+Test(loop_run, out_of_memory_is_recorded, .disabled = SCRATCH_NO_MEMORY_LIMITS)
 {
     ends_as("hog", "  memory_mib: 512\n", CN_OUTCOME_OOM, "exit code 4");
 }

@@ -108,6 +108,21 @@ static void put_numbers(const struct cn_history *h, const struct tally *t,
             (long long)row->visits);
 }
 
+/* Where a block's root came from: the best of the block before. */
+static void put_origin(const struct cn_history *h, const struct cn_node *n, struct cn_buf *out)
+{
+    double mean;
+    int64_t count;
+    const struct cn_node *from = NULL;
+
+    if (n->block > 1 && n == cn_plan_block_root(h, n->block))
+        from = cn_plan_best(h, n->block - 1, INT64_MAX, &mean, &count);
+    if (from)
+        cn_buf_printf(out,
+                      "<br/><font point-size=\"9\" color=\"#5b6570\">node %lld re-run</font>",
+                      (long long)from->id);
+}
+
 static void put_node(const struct cn_history *h, const struct cn_node *n,
                      const struct cn_score_row *row, bool best, struct cn_buf *out)
 {
@@ -121,6 +136,7 @@ static void put_node(const struct cn_history *h, const struct cn_node *n,
     put_escaped(out, n->strategy);
     cn_buf_printf(out, "%s</font><br/>", best ? " &#9733;" : "");
     put_numbers(h, &t, row, out);
+    put_origin(h, n, out);
     cn_buf_adds(out, ">];\n");
 }
 
@@ -196,22 +212,40 @@ static void put_block(const struct cn_planner *pl, const struct cn_history *h,
         cn_score_clear(&scores);
 }
 
-/* Blocks hang together by a thin line from the node whose config went on. */
-static void put_block_links(const struct cn_history *h, struct cn_buf *out)
+/* "confirmed +0.507 over the default (0.938 against 0.430, fresh seeds, 2 each)" */
+static void put_confirmation(const struct cn_history *h, const struct cn_node *best,
+                             struct cn_buf *out)
 {
-    for (int64_t b = 2; b <= h->n_blocks; b++) {
-        double mean;
-        int64_t count;
-        const struct cn_node *from = cn_plan_best(h, b - 1, INT64_MAX, &mean, &count);
-        const struct cn_node *to = cn_plan_block_root(h, b);
+    double sign = h->info.reward_lower_is_better ? -1 : 1;
+    struct cn_spread b = cn_history_spread(h, best->id, CN_POOL_CONFIRMATION), d = {0};
 
-        if (from && to)
-            cn_buf_printf(out,
-                          "  n%lld -> n%lld [style=dotted, color=\"#7b8794\", "
-                          "constraint=false, label=<<font "
-                          "point-size=\"9\" color=\"#7b8794\"> re-run </font>>];\n",
-                          (long long)from->id, (long long)to->id);
-    }
+    for (int64_t i = 0; i < h->n_iterations && d.n == 0; i++)
+        if (h->iterations[i].confirmation && h->iterations[i].node != best->id)
+            d = cn_history_spread(h, h->iterations[i].node, CN_POOL_CONFIRMATION);
+    if (b.n > 0 && d.n > 0)
+        cn_buf_printf(out,
+                      "<br/>confirmed under fresh seeds: %.3f against %.3f of the default "
+                      "config (%lld and %lld runs)",
+                      sign * b.mean, sign * d.mean, (long long)b.n, (long long)d.n);
+}
+
+static void put_legend(struct cn_buf *out)
+{
+    static const struct {
+        const struct paint *p;
+        const char *name;
+    } entries[] = {{&paint_converged, "converged"},
+                   {&paint_partial, "partial"},
+                   {&paint_failed, "failed"},
+                   {&paint_broken, "no result"}};
+
+    cn_buf_adds(out, "<br/><font point-size=\"11\">");
+    for (size_t i = 0; i < sizeof entries / sizeof entries[0]; i++)
+        cn_buf_printf(out,
+                      "<font color=\"%s\">&#9632;</font> <font color=\"#5b6570\">%s</font>   ",
+                      entries[i].p->line, entries[i].name);
+    cn_buf_adds(out, "<font color=\"#3c8d40\"><b>&#8594;</b></font> <font "
+                     "color=\"#5b6570\">path to the best</font></font>");
 }
 
 void cn_figure_tree(const struct cn_planner *pl, const struct cn_history *h, struct cn_buf *out)
@@ -231,14 +265,17 @@ void cn_figure_tree(const struct cn_planner *pl, const struct cn_history *h, str
     if (best)
         cn_buf_printf(out, " &#183; best %.3f at node %lld",
                       h->info.reward_lower_is_better ? -mean : mean, (long long)best->id);
-    cn_buf_adds(out, "</font><br/> >];\n"
+    if (best)
+        put_confirmation(h, best, out);
+    cn_buf_adds(out, "</font>");
+    put_legend(out);
+    cn_buf_adds(out, "<br/> >];\n"
                      "  node [fontname=\"Helvetica\", shape=box, style=\"rounded,filled\", "
                      "margin=\"0.13,0.07\"];\n"
                      "  edge [fontname=\"Helvetica\", color=\"#9aa3ad\", arrowsize=0.6];\n");
     for (int64_t b = 0; b < h->n_blocks; b++)
         put_block(pl, h, &h->blocks[b], best, out);
     put_edges(h, best, out);
-    put_block_links(h, out);
     cn_buf_adds(out, "}\n");
 }
 

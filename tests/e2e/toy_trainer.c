@@ -107,7 +107,7 @@ static bool work(double ms)
 static double score(const struct toy *t)
 {
     double best_lr = -2.2 + 0.3 * log10(t->frames / 1000.0);
-    double a = (log10(t->lr) - best_lr) / 1.5, b = (log10(t->l1) + 5) / 3,
+    double a = (log10(t->lr) - best_lr) / 1.5, b = (log10(t->l1 + 1e-8) + 5) / 3,
            c = (t->gain - 0.8) / 0.6;
     double d = log2(t->batch) / 4;
     struct cn_rng r;

@@ -2,6 +2,13 @@
 #ifndef CN_TESTS_SCRATCH_H
 #define CN_TESTS_SCRATCH_H
 
+/* AddressSanitizer reserves terabytes of address space: a program under it cannot live under a memory limit. */
+#ifdef __SANITIZE_ADDRESS__
+#define SCRATCH_NO_MEMORY_LIMITS true
+#else
+#define SCRATCH_NO_MEMORY_LIMITS false
+#endif
+
 struct scratch {
     char dir[512];
 };
