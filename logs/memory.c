@@ -243,7 +243,7 @@ static void put_failed(const struct cn_history *h, const struct cn_iteration *it
     if (n)
         cn_prose_mutations(out, n);
     cn_buf_adds(out, " | ");
-    cn_prose_cell(out, it->message, 2 * CELL_MAX);
+    cn_prose_cell(out, it->message, (size_t)2 * CELL_MAX);
     cn_buf_adds(out, " |\n");
 }
 
@@ -318,7 +318,7 @@ static void put_iteration(const struct cn_history *h, const struct cn_iteration 
     else
         cn_buf_adds(out, cn_outcome_name(it->outcome));
     cn_buf_adds(out, " | ");
-    cn_prose_cell(out, it->observation, 2 * CELL_MAX);
+    cn_prose_cell(out, it->observation, (size_t)2 * CELL_MAX);
     cn_buf_adds(out, " |\n");
 }
 

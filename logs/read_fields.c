@@ -352,7 +352,8 @@ static const struct field *field_of(struct cn_words w, bool caseless,
         size_t n = strlen(fields[i].name);
         if (w.n <= n || w.p[n] != ':')
             continue;
-        if (caseless ? strncasecmp(w.p, fields[i].name, n) : memcmp(w.p, fields[i].name, n))
+        if ((caseless ? strncasecmp(w.p, fields[i].name, n) : memcmp(w.p, fields[i].name, n)) !=
+            0)
             continue;
         *out_value = cn_read_words_trim(cn_read_words_after(w, n + 1));
         return &fields[i];

@@ -152,7 +152,7 @@ static cn_status get_standing(struct cn_store *s, int64_t id, struct standing *o
 static cn_status expect(struct cn_store *s, const struct step *step, cn_iter_state a,
                         cn_iter_state b, struct cn_err *err)
 {
-    struct standing now;
+    struct standing now = {CN_ITER_PLANNED, 0};
     cn_status st = get_standing(s, step->id, &now, err);
 
     if (st != CN_OK)
@@ -173,69 +173,6 @@ static cn_status set_state(struct cn_store *s, int64_t id, cn_iter_state state,
 {
     return cn_sql_run(s, "UPDATE iteration SET state = ? WHERE id = ?",
                       SQL_ARGS(SQL_T(cn_iter_state_name(state)), SQL_I(id)), err);
-}
-
-/* ---- rows, also used when a whole history is imported ---- */
-
-cn_status cn_store_add_block(struct cn_store *s, const struct cn_block *b, struct cn_err *err)
-{
-    cn_status st = cn_sql_run(s, "INSERT INTO block VALUES (?, ?, ?, ?, ?)",
-                              SQL_ARGS(SQL_I(b->number), SQL_I(b->first), SQL_I(b->last),
-                                       SQL_I(b->closed), SQL_T(b->edit_note)),
-                              err);
-
-    for (int i = 0; st == CN_OK && i < b->n_regime; i++)
-        st = cn_sql_run(s, "INSERT INTO block_regime VALUES (?, ?, ?, ?)",
-                        SQL_ARGS(SQL_I(b->number), SQL_I(i), SQL_T(b->regime[i].path),
-                                 SQL_T(b->regime[i].new_text)),
-                        err);
-    return st;
-}
-
-cn_status cn_store_add_node(struct cn_store *s, const struct cn_node *n, struct cn_err *err)
-{
-    cn_status st =
-        cn_sql_run(s, "INSERT INTO node VALUES (?, ?, ?, ?, ?, ?, ?)",
-                   SQL_ARGS(SQL_I(n->id), SQL_ID(n->parent), SQL_ID(n->block), SQL_T(n->config),
-                            SQL_T(n->config_hash), SQL_T(n->strategy), SQL_T(n->proposer)),
-                   err);
-
-    for (int i = 0; st == CN_OK && i < n->n_mutations; i++)
-        st = cn_sql_run(s, "INSERT INTO mutation VALUES (?, ?, ?, ?, ?)",
-                        SQL_ARGS(SQL_I(n->id), SQL_I(i), SQL_T(n->mutations[i].path),
-                                 SQL_T(n->mutations[i].old_text),
-                                 SQL_T(n->mutations[i].new_text)),
-                        err);
-    return st;
-}
-
-/* As planned: everything that comes later is left at its default. */
-cn_status cn_store_add_iteration(struct cn_store *s, const struct cn_iteration *it,
-                                 struct cn_err *err)
-{
-    return cn_sql_run(
-        s,
-        "INSERT INTO iteration (id, node, block, slot, replicate, confirmation, sim_seed,"
-        " train_seed, seed_mode, strategy, parent_rule, scored_value, hypothesis, planned_ms)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        SQL_ARGS(SQL_I(it->id), SQL_I(it->node), SQL_ID(it->block), SQL_I(it->slot),
-                 SQL_I(it->replicate), SQL_I(it->confirmation), SQL_I((int64_t)it->sim_seed),
-                 SQL_I((int64_t)it->train_seed), SQL_T(it->seed_mode), SQL_T(it->strategy),
-                 SQL_T(it->parent_rule), SQL_D(it->scored_value), SQL_T(it->hypothesis),
-                 SQL_I(it->planned_ms ? it->planned_ms : cn_clock_now_ms())),
-        err);
-}
-
-cn_status cn_store_add_metrics(struct cn_store *s, int64_t iteration, const struct cn_metric *m,
-                               int n, struct cn_err *err)
-{
-    cn_status st = CN_OK;
-
-    for (int i = 0; st == CN_OK && i < n; i++)
-        st = cn_sql_run(
-            s, "INSERT INTO metric VALUES (?, ?, ?, ?)",
-            SQL_ARGS(SQL_I(iteration), SQL_I(i), SQL_T(m[i].name), SQL_D(m[i].value)), err);
-    return st;
 }
 
 /* ---- blocks ---- */
@@ -453,7 +390,7 @@ static cn_status do_submit(struct cn_store *s, const struct step *step, const vo
                            struct cn_err *err)
 {
     const struct submission *sub = content;
-    struct standing now;
+    struct standing now = {CN_ITER_PLANNED, 0};
     cn_status st = get_standing(s, step->id, &now, err);
     int64_t at = cn_clock_now_ms();
 
@@ -595,7 +532,7 @@ static cn_status do_measure(struct cn_store *s, const struct step *step, const v
                             struct cn_err *err)
 {
     const struct cn_measurement *m = content;
-    struct standing now;
+    struct standing now = {CN_ITER_PLANNED, 0};
     cn_status st = get_standing(s, step->id, &now, err);
 
     if (st != CN_OK)
