@@ -566,7 +566,9 @@ INLINE void gather_few(const struct cn_edges *e, int with_pos, int64_t lo, int64
 static void gather(const struct cn_edges *e, int64_t lo, int64_t hi, int32_t stride,
                    const float *x, float *out)
 {
-    if (stride >= 4)
+    if (stride == 4) /* strides known at compile time in the common cases */
+        e->pos ? gather4(e, 1, lo, hi, 4, x, out) : gather4(e, 0, lo, hi, 4, x, out);
+    else if (stride > 4)
         e->pos ? gather4(e, 1, lo, hi, stride, x, out) : gather4(e, 0, lo, hi, stride, x, out);
     else if (stride == 2)
         e->pos ? gather_few(e, 1, lo, hi, 2, x, out) : gather_few(e, 0, lo, hi, 2, x, out);
