@@ -163,6 +163,31 @@ static cn_status make_folder(const struct cn_basis *b, const struct cn_run_creat
     return st == CN_OK ? make_store(b, o, config_dir, err) : st;
 }
 
+/* The trainer looks at the config before anything is made: the file as given, with the config's overrides. */
+static cn_status check_config(const struct cn_basis *b, const struct cn_run_create_opts *o,
+                              struct cn_err *err)
+{
+    struct cn_arena a;
+    const char **changes;
+    cn_status st = CN_OK;
+    int n = 0;
+
+    cn_arena_init(&a, CN_CAP_TEXT);
+    changes = cn_arena_alloc(&a, 2 * (size_t)o->n_overrides + 1, sizeof *changes);
+    for (int i = 0; changes && i < o->n_overrides; i++)
+        if (!cn_setting_key(o->overrides[i].path)) {
+            changes[n] = cn_arena_printf(&a, "--%s", o->overrides[i].path);
+            changes = changes[n] ? changes : NULL;
+            if (changes)
+                changes[n + 1] = o->overrides[i].value;
+            n += 2;
+        }
+    st = changes ? cn_trainer_check(b->trainer, o->config, b->config, changes, err)
+                 : cn_err_set(err, CN_ENOMEM, "%s: no memory to check it", o->config);
+    cn_arena_clear(&a);
+    return st;
+}
+
 cn_status cn_run_create(const struct cn_run_create_opts *given, struct cn_err *err)
 {
     struct cn_run_create_opts o = *given;
@@ -186,6 +211,8 @@ cn_status cn_run_create(const struct cn_run_create_opts *given, struct cn_err *e
         st = cn_protocol_read(o.protocol, &b.protocol, err);
     if (st == CN_OK)
         st = cn_basis_complete(&b, config_dir, o.overrides, o.n_overrides, err);
+    if (st == CN_OK)
+        st = check_config(&b, &o, err);
     if (st == CN_OK && !o.dry) {
         st = make_folder(&b, &o, config_dir, err);
         if (st != CN_OK && !existed && cn_file_remove_tree(dir, NULL) != CN_OK)

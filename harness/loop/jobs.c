@@ -117,12 +117,25 @@ static const char **build_argv(const struct cn_run *r, const char *config, const
 
 /* ------------------------------------------------------------------ starting */
 
+/* <runs>/data, beside the run's folder, absolute; allocated. */
+static char *cache_folder(const struct cn_run *r)
+{
+    char *dir = cn_file_absolute(r->dir), *cache = NULL;
+    char *slash = dir ? strrchr(dir, '/') : NULL;
+
+    if (slash) {
+        *slash = '\0';
+        cache = cn_file_join(dir, "data");
+    }
+    cn_free(dir);
+    return cache;
+}
+
 static cn_status start_job(struct cn_run *r, const struct cn_iteration *it, const char *token,
                            int32_t attempt, int32_t slot, const char *dir, struct cn_err *err)
 {
-    char *config = cn_file_join(dir, "config.yaml"), *cache = cn_file_join(r->dir, "../data");
+    char *config = cn_file_join(dir, "config.yaml"), *cache_abs = cache_folder(r);
     const char **argv = config ? build_argv(r, config, dir, attempt > 1) : NULL;
-    char *cache_abs = cache ? cn_file_absolute(cache) : NULL;
     char cache_env[4200] = "", dir_env[4200] = "", job[CN_JOB_NAME_TEXT];
     const char *env[3] = {cache_env, dir_env, NULL};
     struct cn_job_spec s = {.dir = dir,
@@ -147,7 +160,6 @@ static cn_status start_job(struct cn_run *r, const struct cn_iteration *it, cons
             st = cn_store_job(r->store, it->id, attempt, job, err);
     }
     cn_free(cache_abs);
-    cn_free(cache);
     cn_free(argv);
     cn_free(config);
     return st;
@@ -281,6 +293,22 @@ static cn_status collect(struct cn_run *r, const struct cn_history *h,
 
 /* ------------------------------------------------------------------ watching */
 
+/* Why a supervisor left no exit.json: its own words in job.err, when it had any. */
+static void last_words(const char *dir, char *out, size_t room)
+{
+    char *path = cn_file_join(dir, "job.err");
+    struct cn_buf b;
+
+    cn_text_copy(out, room, "its supervisor died without a word");
+    cn_buf_init(&b, CN_CAP_RECORD);
+    if (path && cn_file_exists(path) && cn_file_read_tail(path, 400, &b, NULL) == CN_OK &&
+        b.len > 0)
+        (void)snprintf(out, room, "its supervisor ended: %.*s",
+                       (int)strcspn(cn_buf_str(&b), "\n"), cn_buf_str(&b));
+    cn_buf_clear(&b);
+    cn_free(path);
+}
+
 /* The record says submitted, the executor knows nothing: we were killed between the two. The same attempt again. */
 static cn_status start_again(struct cn_run *r, const struct cn_history *h,
                              const struct cn_iteration *it, const char *dir, struct cn_err *err)
@@ -319,7 +347,10 @@ static cn_status watch(struct cn_run *r, const struct cn_history *h,
         st = collect(r, h, it, dir, err);
         *changed = true;
     } else if (st == CN_OK && state == CN_JOB_LOST) {
-        st = not_counted(r, it, "its supervisor died without a word", err);
+        char why[512];
+
+        last_words(dir, why, sizeof why);
+        st = not_counted(r, it, why, err);
         *changed = true;
     } else if (st == CN_OK && state == CN_JOB_ABSENT && r->stop == 0) {
         st = start_again(r, h, it, dir, err);

@@ -310,6 +310,7 @@ cn_status cn_trainer_parse(const char *name, const char *text, size_t n,
         p.status = cn_err_set(err, CN_EINPUT, "%s: contract: expected the number 1", name);
     if (p.status == CN_OK) {
         t->study = maybe_text(&p, cn_json_root(doc), "study");
+        (void)cn_json_bool(cn_json_get(cn_json_root(doc), "checks"), &t->checks);
         t->describe = keep(&p, text);
         read_params(&p, cn_json_root(doc));
         read_metrics(&p, cn_json_root(doc));

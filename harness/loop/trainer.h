@@ -57,6 +57,7 @@ struct cn_trainer {
     const char *study; /* "fly", or the describe table's own name */
     const char *const
         *command;         /* absolute where it was relative to the config; NULL-terminated */
+    bool checks;          /* has the verb `check --config C` */
     const char *describe; /* the table as it came */
     const struct cn_trainer_param *params;
     int32_t n_params;
@@ -71,6 +72,13 @@ CN_MUST_CHECK cn_status cn_trainer_find(const struct cn_yaml *config, const char
 CN_MUST_CHECK cn_status cn_trainer_parse(const char *name, const char *text, size_t n,
                                          struct cn_trainer **out, struct cn_err *err);
 void cn_trainer_free(struct cn_trainer *t); /* NULL is fine */
+
+/* The config as the person gave it, before a run is made of it: described parameters by the table (type, hard range,
+ * choices), then the program's own `check` where it has one. `path`: the file; `config`: the same with overrides;
+ * changes: the overrides as "--a.b", "value" pairs, NULL-terminated. CN_EINPUT "file:line: key: value, expected ...". */
+CN_MUST_CHECK cn_status cn_trainer_check(const struct cn_trainer *t, const char *path,
+                                         const struct cn_yaml *config,
+                                         const char *const *changes, struct cn_err *err);
 
 /* By path, alias, or a last part that only one parameter has. NULL with the nearest name in `err`. */
 const struct cn_trainer_param *cn_trainer_param(const struct cn_trainer *t, const char *name,

@@ -2,6 +2,7 @@
 # The command as a person meets it: help, wrong verbs, wrong files. Needs $CAIRN_BIN.
 set -eu
 cairn=$CAIRN_BIN/cairn
+root=$(pwd)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cd "$work"
@@ -28,4 +29,11 @@ expect 2 "absent.yaml: cannot open" "$cairn" explore absent.md --config absent.y
 expect 2 "there is no absent.yaml beside" "$cairn" explore absent.md
 expect 2 "no such config" "$cairn" train absent.yaml
 expect 2 "unknown kind 'zarr'" "$cairn" import zarr x --params y
+# a config the trainer would refuse makes no run
+sed 's/lr_W:/lr_w:/' "$root/configs/fly/demo.yaml" >bad.yaml
+expect 2 "bad.yaml:[0-9]*: training.lr_w: unknown key, did you mean training.lr_W" "$cairn" explore "$root/protocols/fly_demo.md" --config bad.yaml
+expect 2 'batch_size: "two", expected a whole number' "$cairn" explore "$root/protocols/fly_demo.md" --config "$root/configs/fly/demo.yaml" --training.batch_size two
+expect 2 "did you mean \"n_parallel\"" "$cairn" explore "$root/protocols/fly_demo.md" --config "$root/configs/fly/demo.yaml" --explore.n_paralel 2
+expect 0 "are in order" "$cairn" explore "$root/protocols/fly_demo.md" --config "$root/configs/fly/demo.yaml" --dry-run
+[ ! -e runs ] || { echo "a refused config left something behind:"; ls -R runs; exit 1; }
 echo "the command line answers as the manual says"

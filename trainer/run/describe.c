@@ -110,6 +110,7 @@ cn_status cn_trainer_describe(const char *study, struct cn_buf *out, struct cn_e
     cn_json_begin(&w, out, 2);
     cn_json_open(&w, NULL, '{');
     cn_json_add_int(&w, "contract", 1);
+    cn_json_add_bool(&w, "checks", true);
     cn_json_add_string(&w, "study", "fly");
     cn_json_add_string(&w, "title", "FlyVis GNN");
     cn_json_open(&w, "parameters", '[');

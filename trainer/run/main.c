@@ -23,6 +23,8 @@ static const char usage[] =
     "trained model again\n"
     "  cairn-train plot     --out DIR [--config C]                              draw its "
     "figures again\n"
+    "  cairn-train check    --config C [--a.b value ...]                        say what is "
+    "wrong with it, make nothing\n"
     "  cairn-train describe STUDY                                               parameters, "
     "metrics, figures as JSON\n"
     "  cairn-train import flyvis FILE --params FILE --out DIR                   the published "
@@ -118,13 +120,15 @@ static int read_options(int argc, char **argv, struct cn_trainer_call *c,
 
 static int check_options(const struct cn_trainer_call *c, const char *verb)
 {
-    bool makes = c->verb == CN_TRAINER_RUN || c->verb == CN_TRAINER_GENERATE;
+    bool needs_config = c->verb == CN_TRAINER_RUN || c->verb == CN_TRAINER_GENERATE ||
+                        c->verb == CN_TRAINER_CHECK;
+    bool needs_out = c->verb != CN_TRAINER_GENERATE && c->verb != CN_TRAINER_CHECK;
 
     if (c->resume && c->verb != CN_TRAINER_RUN)
         return wrong("--resume goes with run, not with", verb);
-    if (makes && !c->config)
+    if (needs_config && !c->config)
         return wrong("expected --config C after", verb);
-    if (!c->out && c->verb != CN_TRAINER_GENERATE)
+    if (needs_out && !c->out)
         return wrong("expected --out DIR after", verb);
     return 0;
 }
@@ -148,8 +152,8 @@ static int run_verb(cn_trainer_verb verb, int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-    static const char *const verbs[] = {"generate", "run",      "evaluate",
-                                        "plot",     "describe", "import"};
+    static const char *const verbs[] = {"generate", "run",      "evaluate", "plot",
+                                        "check",    "describe", "import"};
     int near;
 
     if (argc < 2 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0) {
@@ -161,14 +165,14 @@ int main(int argc, char **argv)
             (void)fputs(usage, stdout);
             return 0;
         }
-    for (int k = 0; k < 4; k++)
+    for (int k = 0; k < 5; k++)
         if (strcmp(argv[1], verbs[k]) == 0)
             return run_verb((cn_trainer_verb)k, argc, argv);
     if (strcmp(argv[1], "describe") == 0)
         return describe(argc, argv);
     if (strcmp(argv[1], "import") == 0)
         return cn_trainer_import(argc, argv);
-    near = cn_text_nearest(argv[1], verbs, 6);
+    near = cn_text_nearest(argv[1], verbs, 7);
     (void)fprintf(stderr, "cairn-train: unknown verb \"%s\"%s%s; see cairn-train --help\n",
                   argv[1], near >= 0 ? ", did you mean " : "", near >= 0 ? verbs[near] : "");
     return 2;

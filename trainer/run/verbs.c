@@ -141,17 +141,19 @@ static char *workspace(void)
     return up;
 }
 
-/* A relative connectome folder is looked for from the working directory, then from the config's folder, then from
- * the workspace: a job of the harness runs in its own folder and still finds runs/connectomes/flyvis. */
+/* A relative connectome folder is looked for from the working directory, then from the config's folder (for a job
+ * of the harness: from the folder of the config that was given to it), then from the workspace: a job runs in its
+ * own folder and still finds runs/connectomes/flyvis. */
 static cn_status find_connectome(struct session *s)
 {
     char *name = s->cfg.fly.sim.connectome;
+    const char *given = getenv("CAIRN_CONFIG_DIR"); /* NOLINT(concurrency-mt-unsafe) */
     char *base[2] = {NULL, NULL}, *found = NULL;
     cn_status st = CN_OK;
 
     if (strcmp(name, "synthetic") == 0 || name[0] == '/' || cn_file_is_dir(name))
         return CN_OK;
-    base[0] = parent_of(cn_yaml_name(s->cfg.yaml));
+    base[0] = given && given[0] ? cn_strdup(given) : parent_of(cn_yaml_name(s->cfg.yaml));
     base[1] = workspace();
     for (int k = 0; k < 2 && !found; k++) {
         char *path = base[k] ? cn_file_join(base[k], name) : NULL;
@@ -450,6 +452,8 @@ static cn_status work(struct session *s)
     cn_trainer_verb verb = s->call->verb;
     cn_status st = read_config(s);
 
+    if (verb == CN_TRAINER_CHECK)
+        return st;
     if (st == CN_OK && s->folder.dir && verb != CN_TRAINER_EVALUATE && verb != CN_TRAINER_PLOT)
         st = write_config(s);
     if (st == CN_OK)

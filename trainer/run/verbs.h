@@ -1,4 +1,4 @@
-/* What cairn-train does: generate, run, evaluate, plot. `run` chains them all.
+/* What cairn-train does: generate, run, evaluate, plot, check. `run` chains the first four.
  *
  *     struct cn_trainer_call c = {.verb = CN_TRAINER_RUN, .config = "c.yaml", .out = "runs/a"};
  *     st = cn_trainer_call_run(&c, &err);       // files written; st says how it ended (exit code: base/status.h)
@@ -16,7 +16,8 @@ typedef enum {
     CN_TRAINER_GENERATE,
     CN_TRAINER_RUN,
     CN_TRAINER_EVALUATE,
-    CN_TRAINER_PLOT
+    CN_TRAINER_PLOT,
+    CN_TRAINER_CHECK /* read the config and nothing else */
 } cn_trainer_verb;
 
 struct cn_trainer_call {
