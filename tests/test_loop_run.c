@@ -324,6 +324,27 @@ Test(loop_run, a_full_disk_pauses_and_goes_on)
 
 /* ------------------------------------------------------------------ a person's words and edits */
 
+static void say_something(struct toy_run *r, const char *line)
+{
+    if (cn_text_starts(line, "iteration "))
+        cr_assert_eq(cn_run_say(r->dir, "look at the gain", &r->err), CN_OK, "%s", r->err.text);
+}
+
+Test(loop_run, words_may_be_said_while_the_run_explores)
+{
+    struct cn_history h;
+
+    create("  iterations: 4\n  n_iter_block: 4\n  confirm: 0\n", "");
+    t.listen = say_something;
+    explore(NULL, 0);
+    h = toy_history(&t);
+    cr_assert_eq(h.n_messages, 4);
+    for (int i = 0; i < 3; i++)
+        cr_assert_eq(h.messages[i].acked_iteration, i + 2,
+                     "picked up before the next iteration is planned");
+    cn_history_clear(&h);
+}
+
 Test(loop_run, the_message_stop_ends_the_run)
 {
     create("  iterations: 4\n  n_iter_block: 4\n", "");

@@ -157,7 +157,7 @@ static void put_edge_label(const struct cn_node *n, struct cn_buf *out)
     cn_buf_adds(out, " </font>>");
 }
 
-static void put_edges(const struct cn_history *h, const struct cn_node *best,
+static void put_edges(const struct cn_history *h, int64_t first, const struct cn_node *best,
                       struct cn_buf *out)
 {
     for (int64_t i = 0; i < h->n_nodes; i++) {
@@ -165,7 +165,7 @@ static void put_edges(const struct cn_history *h, const struct cn_node *best,
         const struct cn_node *from = n->parent ? cn_history_node(h, n->parent) : root;
         bool on_path = false;
 
-        if (!from || from == n || from->block != n->block)
+        if (!from || from == n || from->block != n->block || n->block < first)
             continue;
         for (const struct cn_node *b = best; b && !on_path;
              b = b->parent ? cn_history_node(h, b->parent) : NULL)
@@ -248,10 +248,27 @@ static void put_legend(struct cn_buf *out)
                      "color=\"#5b6570\">path to the best</font></font>");
 }
 
+/* A picture of more nodes than this is no picture, and Graphviz takes minutes: then only the last blocks are drawn. */
+enum { MOST_NODES = 240 };
+
+/* The first block that is drawn. */
+static int64_t first_drawn(const struct cn_history *h)
+{
+    int64_t b = h->n_blocks, nodes = 0;
+
+    for (; b > 0; b--) {
+        for (int64_t i = 0; i < h->n_nodes; i++)
+            nodes += h->nodes[i].block == b;
+        if (nodes > MOST_NODES && b < h->n_blocks)
+            break;
+    }
+    return b + 1;
+}
+
 void cn_figure_tree(const struct cn_planner *pl, const struct cn_history *h, struct cn_buf *out)
 {
     double mean;
-    int64_t count;
+    int64_t count, first = first_drawn(h);
     const struct cn_node *best = cn_plan_best(h, 0, INT64_MAX, &mean, &count);
 
     cn_buf_adds(out, "digraph exploration {\n  graph [fontname=\"Helvetica\", "
@@ -267,15 +284,17 @@ void cn_figure_tree(const struct cn_planner *pl, const struct cn_history *h, str
                       h->info.reward_lower_is_better ? -mean : mean, (long long)best->id);
     if (best)
         put_confirmation(h, best, out);
+    if (first > 1)
+        cn_buf_printf(out, "<br/>blocks 1 to %lld are not drawn", (long long)first - 1);
     cn_buf_adds(out, "</font>");
     put_legend(out);
     cn_buf_adds(out, "<br/> >];\n"
                      "  node [fontname=\"Helvetica\", shape=box, style=\"rounded,filled\", "
                      "margin=\"0.13,0.07\"];\n"
                      "  edge [fontname=\"Helvetica\", color=\"#9aa3ad\", arrowsize=0.6];\n");
-    for (int64_t b = 0; b < h->n_blocks; b++)
-        put_block(pl, h, &h->blocks[b], best, out);
-    put_edges(h, best, out);
+    for (int64_t b = first; b <= h->n_blocks; b++)
+        put_block(pl, h, &h->blocks[b - 1], best, out);
+    put_edges(h, first, best, out);
     cn_buf_adds(out, "}\n");
 }
 
