@@ -22,7 +22,8 @@ static int runs_avx2(void)
 #if CN_KERNELS_PORTABLE_ONLY
     return 0;
 #else
-    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
+           __builtin_cpu_supports("bmi2");
 #endif
 }
 

@@ -614,7 +614,7 @@ static void outer(const struct cn_edges *e, int64_t lo, int64_t hi, int32_t stri
         outer4(e, lo, hi, stride, scale, row, x, gw);
 }
 
-#if VB == 64
+#if VB >= 32
 #include "trainer/engine/kernels_tables.h"
 #define TABLES tables_pack, tables_forward, tables_backward
 #else
