@@ -29,3 +29,9 @@ cp "$work/other/checkpoint.safetensors" "$work/kept"
 expect_exit 2 other "$bin/cairn-train" run --config "$work/small.yaml" --out "$work/other" --resume --training.lr 3.0e-3
 grep -q "made with other settings" "$work/other.err" || fail "no reason given"
 cmp "$work/kept" "$work/other/checkpoint.safetensors" || fail "the refused checkpoint was changed"
+
+# started anew in a used folder and killed early, it leaves no earlier result that could pass for its own
+expect_exit 0 used "$bin/cairn-train" run --config "$work/small.yaml" --out "$work/used"
+CAIRN_CRASH_AFTER=6 "$bin/cairn-train" run --config "$work/small.yaml" --out "$work/used" >/dev/null 2>&1 || true
+[ ! -e "$work/used/result.json" ] || fail "an earlier result.json is still there"
+[ ! -e "$work/used/model.safetensors" ] || fail "an earlier model is still there"

@@ -207,6 +207,17 @@ static cn_status write_config(struct session *s)
     return cn_file_replace(s->folder.config, text, n, s->err);
 }
 
+/* What an earlier call left must not pass for what this one does: no result before the end, and without --resume no
+ * model and no checkpoint either. */
+static void forget_earlier(struct session *s)
+{
+    (void)unlink(s->folder.result);
+    if (s->call->resume)
+        return;
+    (void)unlink(s->folder.model);
+    (void)unlink(s->folder.checkpoint);
+}
+
 /* ---- 3. data ---- */
 
 static bool generate_tick(void *ctx, const char *what, int64_t done, int64_t total)
@@ -456,6 +467,8 @@ static cn_status work(struct session *s)
         return st;
     if (st == CN_OK && s->folder.dir && verb != CN_TRAINER_EVALUATE && verb != CN_TRAINER_PLOT)
         st = write_config(s);
+    if (st == CN_OK && verb == CN_TRAINER_RUN)
+        forget_earlier(s);
     if (st == CN_OK)
         st = make_pool(s);
     if (st == CN_OK)
