@@ -31,7 +31,7 @@
 
 /* ------------------------------------------------------------------ 1 output */
 
-enum { TAIL_BYTES = 4 << 20 };
+enum { TAIL_BYTES = 4 << 20, LONGEST_WAIT_MS = 3600000 };
 
 /* stdout.log: the head goes straight to the file; beyond it the last TAIL_BYTES wait in a ring
  * and are written at the end behind a line that says how much is missing. A supervisor that is
@@ -161,7 +161,7 @@ static int tend_clock(struct job *j)
     else
         return -1;
     due = (due - now) / 1000 + 1;
-    return due > 3600 * 1000 ? 3600 * 1000 : (int)due;
+    return due > LONGEST_WAIT_MS ? LONGEST_WAIT_MS : (int)due;
 }
 
 /* oom_kill of our cgroup's memory.events (cgroup v2), or 0 where there is none to read. */
@@ -169,7 +169,6 @@ static int64_t oom_kills(void)
 {
     char line[512] = "", path[640];
     int64_t count = 0;
-    long long v;
     FILE *f = fopen("/proc/self/cgroup", "re");
 
     if (!f)
@@ -184,8 +183,8 @@ static int64_t oom_kills(void)
     if (!f)
         return 0;
     while (fgets(line, sizeof line, f))
-        if (sscanf(line, "oom_kill %lld", &v) == 1)
-            count = v;
+        if (strncmp(line, "oom_kill ", 9) == 0)
+            count = strtoll(line + 9, NULL, 10);
     (void)fclose(f);
     return count;
 }

@@ -23,11 +23,6 @@ static const double plateau_tolerance = 0.05; /* as the protocols state it */
 
 /* ------------------------------------------------------------------ 1 pieces */
 
-cn_status cn_work_no_memory(const struct cn_work *w)
-{
-    return cn_err_set(w->err, CN_ENOMEM, "no memory to plan iteration %lld", (long long)w->id);
-}
-
 /* A text of the plan's own; "" (and a sticky complaint by the caller's check) when out of memory. */
 const char *cn_work_words(const struct cn_work *w, const char *s)
 {

@@ -20,7 +20,11 @@ struct cn_work {
 /* An empty plan for the next id. */
 void cn_work_begin(struct cn_work *w, const struct cn_planner *pl, const struct cn_history *h,
                    struct cn_plan *out, struct cn_err *err);
-cn_status cn_work_no_memory(const struct cn_work *w);
+static inline cn_status cn_work_no_memory(const struct cn_work *w)
+{
+    (void)cn_err_set(w->err, CN_ENOMEM, "no memory to plan iteration %lld", (long long)w->id);
+    return CN_ENOMEM;
+}
 /* A copy that lives as long as the plan; "" when out of memory. */
 const char *cn_work_words(const struct cn_work *w, const char *s);
 struct cn_vet cn_work_vet(const struct cn_work *w);
