@@ -1,6 +1,4 @@
 # The command line: its parser, and the program as a person meets it.
-if(TARGET cn_cli)
-    cn_test(test_cli_args DEPS cli)
-    cn_script_test(cli_words COMMAND sh tests/e2e/cli_words.sh)
-    cn_script_test(python_trainer COMMAND sh tests/e2e/python_trainer.sh LABELS e2e TIMEOUT 240)
-endif()
+cn_test(test_cli_args DEPS cli)
+cn_script_test(cli_words COMMAND sh tests/e2e/cli_words.sh)
+cn_script_test(python_trainer COMMAND sh tests/e2e/python_trainer.sh LABELS e2e TIMEOUT 240)

@@ -1,3 +1,3 @@
-include(${CMAKE_CURRENT_LIST_DIR}/trainer_c.cmake OPTIONAL) # engine, model, step
-include(${CMAKE_CURRENT_LIST_DIR}/trainer_d.cmake OPTIONAL) # graph, stimulus, simulator, data
-include(${CMAKE_CURRENT_LIST_DIR}/trainer_e.cmake OPTIONAL) # metrics, training loop, programs
+include(${CMAKE_CURRENT_LIST_DIR}/trainer_model.cmake) # engine, model, step
+include(${CMAKE_CURRENT_LIST_DIR}/trainer_data.cmake)  # graph, stimulus, simulator, data sets
+include(${CMAKE_CURRENT_LIST_DIR}/trainer_run.cmake)   # metrics, training loop, programs
