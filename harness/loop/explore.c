@@ -3,8 +3,8 @@
  * A turn looks at the record, does what can be done, and says whether anything changed. Nothing is remembered between
  * turns but what could be lost: a harness that was killed comes back, looks at the record, and goes on. The steps of a
  * turn, in this order:
- *     jobs that are over become measured; measured ones are analysed and committed; the projections are written;
- *     a full block is closed; the next iteration is planned; planned ones are started.
+ *     jobs that are over become measured; measured ones are analysed and committed; a full block is closed;
+ *     the next iteration is planned; planned ones are started; the projections are written.
  */
 #include <math.h>
 #include <stdio.h>
@@ -33,6 +33,7 @@ struct loop {
     struct cn_run *r;
     struct cn_history h; /* as of the last reload */
     bool loaded, changed;
+    bool stale; /* the record moved since the projections were written */
     bool
         search_over; /* the search planned its last iteration; what follows are confirmations */
     bool done;
@@ -96,6 +97,7 @@ static cn_status write_projections(struct loop *l)
 {
     struct cn_project_opts o = CN_PROJECT_OPTS_INIT;
     struct cn_score_line *lines = NULL;
+    cn_status st;
 
     o.write_scores = true;
     o.goal = l->r->protocol->goal;
@@ -104,7 +106,10 @@ static cn_status write_projections(struct loop *l)
         o.n_scores = score_lines(l, o.score_block, &lines, &o.score_c);
         o.scores = lines;
     }
-    return cn_project_write(l->r->store, &l->h, &o, l->err);
+    st = cn_project_write(l->r->store, &l->h, &o, l->err);
+    if (st == CN_OK)
+        l->stale = false;
+    return st;
 }
 
 static cn_status write_figure(struct loop *l)
@@ -208,9 +213,8 @@ static cn_status commit_measured(struct loop *l)
     }
     if (st != CN_OK || !any)
         return st;
-    l->changed = true;
-    st = reload(l);
-    return st == CN_OK ? write_projections(l) : st;
+    l->changed = l->stale = true;
+    return reload(l);
 }
 
 /* ------------------------------------------------------------------ blocks */
@@ -292,7 +296,7 @@ static cn_status store_plan(struct loop *l, const struct cn_plan *p)
         st = cn_store_open_block(l->r->store, &p->block, l->err);
     if (st == CN_OK)
         st = cn_store_plan(l->r->store, p->new_node ? &p->node : NULL, &p->iteration, l->err);
-    l->changed = true;
+    l->changed = l->stale = true;
     return st == CN_OK ? reload(l) : st;
 }
 
@@ -441,6 +445,9 @@ static cn_status turn(struct loop *l)
         st = cn_run_submit_jobs(r, &l->h, &l->changed, l->err);
     if (st == CN_OK && l->changed)
         st = reload(l);
+    if (st == CN_OK &&
+        l->stale) /* after the trainings are on their way: they need not wait for texts */
+        st = write_projections(l);
     l->changed = l->changed || moved;
     return st == CN_OK ? leave_if_over(l) : st;
 }
