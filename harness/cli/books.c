@@ -10,6 +10,7 @@
 #include "base/text.h"
 #include "harness/cli/paths.h"
 #include "harness/cli/verbs.h"
+#include "harness/loop/run.h"
 #include "logs/project.h"
 #include "logs/read.h"
 #include "logs/store.h"
@@ -137,6 +138,22 @@ static cn_status store_from_log(const char *dir, const char *reward, struct cn_s
     return st;
 }
 
+/* The store from the log, and what the harness keeps beside it; open again for writing. */
+static cn_status bring_back(const char *dir, const struct cn_cli_args *args,
+                            struct cn_store **out, struct cn_err *err)
+{
+    const char *config_dir = cn_cli_value(args, "config-dir");
+    cn_status st = store_from_log(dir, cn_cli_value(args, "reward"), out, err);
+
+    cn_store_close(*out);
+    *out = NULL;
+    if (st == CN_OK)
+        st = cn_run_restore(dir, config_dir ? config_dir : ".", err);
+    if (st == CN_OK)
+        st = cn_store_open(dir, CN_STORE_WRITE, out, err);
+    return st;
+}
+
 static int run_rebuild(const struct cn_cli_args *args)
 {
     struct cn_err err = CN_ERR_INIT;
@@ -150,7 +167,7 @@ static int run_rebuild(const struct cn_cli_args *args)
     if (st == CN_OK)
         st = cn_store_open(dir, CN_STORE_WRITE, &store, &err);
     if (st == CN_ENOTFOUND && cn_file_is_dir(dir))
-        st = store_from_log(dir, cn_cli_value(args, "reward"), &store, &err);
+        st = bring_back(dir, args, &store, &err);
     if (st == CN_OK)
         st = project_again(dir, store, &err);
     cn_store_close(store);
@@ -166,6 +183,8 @@ static const struct cn_cli_option verify_options[] = {
 static const struct cn_cli_option rebuild_options[] = {
     {"reward", "METRIC",
      "the reward metric of a log whose store is lost (default: connectivity_R2)"},
+    {"config-dir", "DIR",
+     "the folder of the config as it was given, when the store is lost (default: here)"},
     {"runs", "DIR", "folder of the runs (default: runs)"},
 };
 
@@ -189,7 +208,7 @@ const struct cn_cli_verb cn_verb_rebuild = {
     "ambiguous line.",
     "cairn rebuild demo",
     rebuild_options,
-    2,
+    3,
     1,
     1,
     false,

@@ -223,3 +223,43 @@ cn_status cn_run_create(const struct cn_run_create_opts *given, struct cn_err *e
     cn_free(dir);
     return st;
 }
+
+static cn_status read_basis(const char *dir, const char *config_dir, struct cn_basis *b,
+                            struct cn_err *err)
+{
+    char *config = cn_file_join(dir, "base.yaml"), *protocol = cn_file_join(dir, "protocol.md");
+    cn_status st = config && protocol
+                       ? CN_OK
+                       : cn_err_set(err, CN_ENOMEM, "%s: no memory for its path", dir);
+
+    if (st == CN_OK)
+        st = cn_yaml_read(config, &b->config, err);
+    if (st == CN_OK)
+        st = cn_protocol_read(protocol, &b->protocol, err);
+    if (st == CN_OK)
+        st = cn_basis_complete(b, config_dir, NULL, 0, err);
+    cn_free(protocol);
+    cn_free(config);
+    return st;
+}
+
+cn_status cn_run_restore(const char *dir, const char *config_dir, struct cn_err *err)
+{
+    const struct cn_run_create_opts o = {.dir = dir};
+    char *absolute = cn_file_absolute(config_dir);
+    struct cn_store *s = NULL;
+    struct cn_basis b;
+    cn_status st = absolute ? CN_OK : cn_err_set(err, CN_ENOMEM, "%s: no memory", config_dir);
+
+    memset(&b, 0, sizeof b);
+    if (st == CN_OK)
+        st = read_basis(dir, absolute, &b, err);
+    if (st == CN_OK)
+        st = cn_store_open(dir, CN_STORE_WRITE, &s, err);
+    if (st == CN_OK)
+        st = store_facts(s, &b, &o, absolute, err);
+    cn_store_close(s);
+    cn_basis_clear(&b);
+    cn_free(absolute);
+    return st;
+}

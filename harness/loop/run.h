@@ -53,6 +53,13 @@ struct cn_run_create_opts {
  * already. On any error no folder is left behind. */
 CN_MUST_CHECK cn_status cn_run_create(const struct cn_run_create_opts *o, struct cn_err *err);
 
+/* After a lost store was read back from the log (cn_store_import): make what the harness keeps beside
+ * the record again from base.yaml and protocol.md, so that the run can be resumed. `config_dir`: the
+ * folder of the config as it was given, which its relative paths are relative to. Settings that stood
+ * on the command line are gone with the store; cn_run_open takes them again. */
+CN_MUST_CHECK cn_status cn_run_restore(const char *dir, const char *config_dir,
+                                       struct cn_err *err);
+
 /* Open for exploring: lock, lease, settings, protocol (a person's edit of protocol.md becomes a
  * version by "user"). Overrides as above, only "explore.*" ones (raise the iterations, more
  * slots); they are recorded in the store. */
