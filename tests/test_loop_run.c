@@ -497,6 +497,14 @@ Test(loop_run, a_run_that_cannot_work_is_not_made)
     refuses("/nowhere.md", NULL, 0, "/nowhere.md");
 }
 
+Test(loop_run, a_trainer_that_is_not_there_is_refused)
+{
+    const struct cn_run_override o[] = {{"trainer.command", "[/nowhere/trainer]"}};
+
+    toy_config(&t, "", "");
+    refuses(toy_protocol(), o, 1, "trainer.command: /nowhere/trainer: no such program");
+}
+
 Test(loop_run, a_run_is_not_made_twice)
 {
     create("  iterations: 2\n  n_iter_block: 2\n", "");

@@ -384,6 +384,20 @@ static cn_status check_command(const struct cn_yaml *config, const struct cn_yam
     return CN_OK;
 }
 
+/* Better refused now than failed by every training. */
+static cn_status check_program(const struct cn_yaml *config, const struct cn_yaml_node *command,
+                               const char *program, struct cn_err *err)
+{
+    char *path = cn_proc_which(program);
+    bool found = path != NULL;
+
+    cn_free(path);
+    if (found)
+        return CN_OK;
+    return cn_err_set(err, CN_ENOTFOUND, "%s:%d: trainer.command: %s: no such program",
+                      cn_yaml_name(config), cn_yaml_line(command), program);
+}
+
 /* A user's own trainer: trainer: {command: [...], describe: FILE} */
 static cn_status find_own(const struct cn_yaml *config, const struct cn_yaml_node *section,
                           const char *dir, struct cn_trainer **out, struct cn_err *err)
@@ -408,6 +422,8 @@ static cn_status find_own(const struct cn_yaml *config, const struct cn_yaml_nod
         st = cn_trainer_parse(path, cn_buf_str(&text), text.len, out, err);
     if (st == CN_OK)
         st = resolve_command(*out, command, dir, err);
+    if (st == CN_OK)
+        st = check_program(config, command, (*out)->command[0], err);
     if (st == CN_OK && !(*out)->study[0])
         (*out)->study = "own";
     cn_buf_clear(&text);
