@@ -1,9 +1,8 @@
 /* Allocation with checked products, a live count, and a fault seam.
  *
  * A product that overflows returns NULL, like exhausted memory. A request for zero bytes is a
- * bug of the
- * caller (CN_BUG): ask for at least one. All of cairn allocates through here (outside libraries
- * do not).
+ * bug of the caller (CN_BUG): ask for at least one. All of cairn allocates through here
+ * (outside libraries do not).
  */
 #ifndef CN_BASE_ALLOC_H
 #define CN_BASE_ALLOC_H
@@ -11,8 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* n*size zeroed bytes, or NULL (overflow, no memory, or an injected fault). n and size must be
- * > 0. */
+/* n*size zeroed bytes, or NULL (overflow, no memory, or an injected fault). n and size must
+ * be > 0. */
 void *cn_alloc(size_t n, size_t size);
 /* Grow or shrink; the new tail is NOT zeroed. On failure NULL and `p` stays valid. */
 void *cn_realloc(void *p, size_t n, size_t size);
@@ -23,8 +22,8 @@ char *cn_strdup(const char *s);
 char *cn_strndup(const char *s, size_t n);
 
 /* Seams for tests and for "a step allocates nothing". */
-void cn_alloc_fail_nth(
-    int64_t nth);             /* the nth call from now (1 = next) fails, once; 0 = never */
+/* The nth call from now (1 = next) fails, once; 0 = never. */
+void cn_alloc_fail_nth(int64_t nth);
 int64_t cn_alloc_count(void); /* allocations so far, all threads */
 int64_t cn_alloc_live(void);  /* blocks not freed yet */
 

@@ -2,8 +2,8 @@
  * in len).
  *
  * Errors stick: after a failed append every further append is a no-op and cn_buf_status() tells
- * what
- * happened, so a long text can be built without checking each line and checked once at the end.
+ * what happened, so a long text can be built without checking each line and checked once at the
+ * end.
  *
  *     struct cn_buf b;
  *     cn_buf_init(&b, CN_CAP_TEXT);

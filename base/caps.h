@@ -1,6 +1,5 @@
 /* Every ceiling of the project in one place. Reaching one is CN_ECAP with the name of what was
- * too big,
- * never a truncated result. Sizes in bytes unless said. */
+ * too big, never a truncated result. Sizes in bytes unless said. */
 #ifndef CN_BASE_CAPS_H
 #define CN_BASE_CAPS_H
 
@@ -15,10 +14,9 @@
 #define CN_CAP_RECORD     ((size_t)1 << 20)  /* one metrics.jsonl line, one log entry */
 #define CN_CAP_TEXT       ((size_t)64 << 20) /* any text being built */
 #define CN_CAP_CAPTURE    ((size_t)16 << 20) /* captured output of a helper program */
-#define CN_CAP_STDOUT_LOG \
-    ((size_t)64 << 20) /* kept output of one training; the middle is dropped beyond */
-#define CN_CAP_TREE_NODES 1000000           /* nodes in one run */
-#define CN_CAP_ARENA      ((size_t)4 << 30) /* one arena */
+#define CN_CAP_STDOUT_LOG ((size_t)64 << 20) /* one training's output; the middle is dropped */
+#define CN_CAP_TREE_NODES 1000000            /* nodes in one run */
+#define CN_CAP_ARENA      ((size_t)4 << 30)  /* one arena */
 #define CN_CAP_THREADS    256
 
 #endif

@@ -11,8 +11,8 @@ int64_t cn_clock_now_ms(void);  /* wall clock, ms since 1970-01-01 UTC */
 int64_t cn_clock_mono_us(void); /* monotonic, microseconds; only differences mean anything */
 void cn_clock_sleep_ms(int64_t ms); /* a signal handler that ran ends it early */
 const char *cn_clock_iso(int64_t ms, char out[CN_TIME_TEXT]); /* "2026-11-20T19:56:48.123Z" */
-bool cn_clock_parse_iso(const char *s,
-                        int64_t *out_ms); /* that form; the fraction may be absent or longer */
+/* That form; the fraction may be absent or longer. */
+bool cn_clock_parse_iso(const char *s, int64_t *out_ms);
 
 /* Tests: freeze both clocks at `ms`; sleep then advances them instead of sleeping. */
 void cn_clock_freeze(int64_t ms);

@@ -1,8 +1,8 @@
 /* Files that last: replace and append that survive a crash, locks, folders.
  *
  * All writing of cairn that must survive goes through cn_file_replace and cn_file_append; both
- * count
- * their fsyncs and pass every write through one fault seam, so durability is a tested property.
+ * count their fsyncs and pass every write through one fault seam, so durability is a tested
+ * property.
  */
 #ifndef CN_BASE_FILE_H
 #define CN_BASE_FILE_H
@@ -15,18 +15,15 @@
 #include "base/status.h"
 
 /* Replace the file at `path`: temp in the same directory, write all, fsync, rename, fsync the
- * directory.
- * After a crash a reader sees the old bytes or the new, never a mix. ENOSPC comes back as
- * CN_ENOSPC. An
- * existing file's permission bits are kept; a link is replaced, not followed. A leftover of a
- * crash is
- * called <path>.tmp-<pid>-<n>. */
+ * directory. After a crash a reader sees the old bytes or the new, never a mix. ENOSPC comes
+ * back as CN_ENOSPC. An existing file's permission bits are kept; a link is replaced, not
+ * followed. A leftover of a crash is called <path>.tmp-<pid>-<n>. */
 CN_MUST_CHECK cn_status cn_file_replace(const char *path, const void *bytes, size_t n,
                                         struct cn_err *err);
 
 /* Append one whole block of text in a single write(2), then fsync; a short write is cut back to
- * the old
- * length (CN_ENOSPC). Creates the file (mode 0666 & ~umask) and then syncs its folder too. */
+ * the old length (CN_ENOSPC). Creates the file (mode 0666 & ~umask) and then syncs its folder
+ * too. */
 CN_MUST_CHECK cn_status cn_file_append(const char *path, const void *bytes, size_t n,
                                        struct cn_err *err);
 
@@ -41,8 +38,8 @@ CN_MUST_CHECK cn_status cn_file_read_tail(const char *path, size_t n, struct cn_
 bool cn_file_exists(const char *path);
 bool cn_file_is_dir(const char *path);
 int64_t cn_file_size(const char *path); /* -1 when absent */
-CN_MUST_CHECK cn_status
-cn_file_mkdirs(const char *path, struct cn_err *err); /* like mkdir -p; new levels are synced */
+/* Like mkdir -p; new levels are synced. */
+CN_MUST_CHECK cn_status cn_file_mkdirs(const char *path, struct cn_err *err);
 CN_MUST_CHECK cn_status cn_file_sync_dir(const char *path, struct cn_err *err);
 /* Copy a file's bytes durably (read + replace). */
 CN_MUST_CHECK cn_status cn_file_copy(const char *from, const char *to, struct cn_err *err);
@@ -65,10 +62,8 @@ char *cn_file_join(const char *dir, const char *name);
 char *cn_file_absolute(const char *path);
 
 /* An advisory exclusive lock on `path` (created when absent), held until the fd is closed, also
- * by the
- * kernel when we die. fcntl OFD lock (works across NFS). *out_fd >= 0 on success. CN_ELOCKED
- * when taken.
- * The fd is close-on-exec. `wait_ms` 0 = do not wait, -1 = for ever. */
+ * by the kernel when we die. fcntl OFD lock (works across NFS). *out_fd >= 0 on success.
+ * CN_ELOCKED when taken. The fd is close-on-exec. `wait_ms` 0 = do not wait, -1 = for ever. */
 CN_MUST_CHECK cn_status cn_file_lock(const char *path, int wait_ms, int *out_fd,
                                      struct cn_err *err);
 void cn_file_unlock(int fd); /* -1 is fine */
@@ -85,16 +80,14 @@ void cn_file_unmap(struct cn_map *m);
 
 /* Seams. */
 int64_t cn_file_fsync_count(void);
-void cn_file_fail_nth_write(
-    int64_t nth,
-    int errno_value); /* the nth write(2) from now fails once (errno 0: it writes only half); 0 = never */
+/* The nth write(2) from now fails once (errno 0: it writes only half); 0 = never. */
+void cn_file_fail_nth_write(int64_t nth, int errno_value);
 /* For durable operations made elsewhere (a commit of logs/store.c): counted by the crash seam
  * like a replace. */
 void cn_file_durable_point(void);
 /* Crash seam: after the nth durable operation (replace, append, durable point) from now,
- * _exit(137) at once; 0 = never.
- * Read from the environment variable CAIRN_CRASH_AFTER as well, so whole programs can be killed
- * exactly. */
+ * _exit(137) at once; 0 = never. Read from the environment variable CAIRN_CRASH_AFTER as well,
+ * so whole programs can be killed exactly. */
 void cn_file_crash_after(int64_t nth);
 
 #endif

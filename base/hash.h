@@ -1,5 +1,5 @@
-/* SHA-256 of bytes (through libcrypto), as 64 hex digits. Used for config, protocol and data-
- * set identity. */
+/* SHA-256 of bytes (through libcrypto), as 64 hex digits. Used for config, protocol and
+ * data-set identity. */
 #ifndef CN_BASE_HASH_H
 #define CN_BASE_HASH_H
 

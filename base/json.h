@@ -1,12 +1,9 @@
 /* JSON, strict in and exact out. The only home of cJSON.
  *
  * Reading (RFC 8259, stricter than the library): the whole input must be one value; UTF-8 is
- * checked;
- * duplicate keys, NaN/Infinity, lone surrogates, control characters, leading zeros, trailing
- * bytes and more
- * than CN_CAP_JSON_DEPTH levels are CN_EINPUT with "<name>:<line>:<column>: ..." . Integers up
- * to 2^63 keep
- * every digit (cn_json_int64).
+ * checked; duplicate keys, NaN/Infinity, lone surrogates, control characters, leading zeros,
+ * trailing bytes and more than CN_CAP_JSON_DEPTH levels are CN_EINPUT with
+ * "<name>:<line>:<column>: ..." . Integers up to 2^63 keep every digit (cn_json_int64).
  *
  * A document owns its values; a `const struct cn_json *` is borrowed from it.
  *
@@ -52,32 +49,32 @@ const struct cn_json *cn_json_get(const struct cn_json *object, const char *key)
 /* "a.b.c" through objects. */
 const struct cn_json *cn_json_path(const struct cn_json *object, const char *dotted);
 int64_t cn_json_count(const struct cn_json *v); /* members or elements */
-const struct cn_json *cn_json_at(const struct cn_json *array,
-                                 int64_t i); /* O(1) after the first use? no: O(i) */
-const struct cn_json *
-cn_json_first(const struct cn_json *v); /* iterate arrays and objects ... */
-const struct cn_json *cn_json_next(const struct cn_json *v); /* ... in O(1) a step */
-const char *cn_json_name(const struct cn_json *member);      /* key of an object's member */
+/* Element i, found by walking: O(i). Loops use cn_json_first and cn_json_next. */
+const struct cn_json *cn_json_at(const struct cn_json *array, int64_t i);
+/* The elements or members of an array or object in order, O(1) a step; NULL at the end. */
+const struct cn_json *cn_json_first(const struct cn_json *v);
+const struct cn_json *cn_json_next(const struct cn_json *v);
+const char *cn_json_name(const struct cn_json *member); /* key of an object's member */
 bool cn_json_number(const struct cn_json *v, double *out);
-bool cn_json_int64(const struct cn_json *v,
-                   int64_t *out); /* false when not a whole number in range */
+/* False when not a whole number in range. */
+bool cn_json_int64(const struct cn_json *v, int64_t *out);
 bool cn_json_bool(const struct cn_json *v, bool *out);
 const char *cn_json_string(const struct cn_json *v); /* borrowed; NULL when not a string */
-const char *
-cn_json_raw_number(const struct cn_json *v); /* digits as written; NULL when not a number */
+/* Digits as written; NULL when not a number. */
+const char *cn_json_raw_number(const struct cn_json *v);
 /* Numbers of a (possibly nested) array flattened row-major into out[0..n); false unless exactly
- * n numbers.
- * null reads as NaN. */
+ * n numbers. null reads as NaN. */
 bool cn_json_doubles(const struct cn_json *array, double *out, int64_t n);
 
-/* Writing: append to a buffer. Numbers by shortest round trip; NaN and infinities become null.
- * */
+/* Writing: append to a buffer. Numbers by shortest round trip; NaN and infinities become
+ * null. */
 void cn_json_put_string(struct cn_buf *b, const char *s);
 void cn_json_put_double(struct cn_buf *b, double x);
-void cn_json_put_value(struct cn_buf *b,
-                       const struct cn_json *v); /* re-prints with raw numbers kept */
+/* Re-prints with raw numbers kept. */
+void cn_json_put_value(struct cn_buf *b, const struct cn_json *v);
 
 /* A small writer that sets commas and quotes. Keys and values in calling order.
+ *
  *     struct cn_json_writer w;
  *     cn_json_begin(&w, &buf, 2);              // indent 0 = one line
  *     cn_json_open(&w, NULL, '{');
@@ -94,8 +91,8 @@ struct cn_json_writer {
 void cn_json_begin(struct cn_json_writer *w, struct cn_buf *out, int indent);
 void cn_json_open(struct cn_json_writer *w, const char *key, char bracket);
 void cn_json_close(struct cn_json_writer *w);
-void cn_json_add_string(struct cn_json_writer *w, const char *key,
-                        const char *s); /* NULL becomes null */
+/* NULL becomes null. */
+void cn_json_add_string(struct cn_json_writer *w, const char *key, const char *s);
 void cn_json_add_double(struct cn_json_writer *w, const char *key, double x);
 void cn_json_add_int(struct cn_json_writer *w, const char *key, int64_t x);
 void cn_json_add_bool(struct cn_json_writer *w, const char *key, bool x);

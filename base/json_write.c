@@ -1,4 +1,5 @@
-/* JSON writing: strings, numbers by shortest round trip, and the writer that sets commas and indentation. */
+/* JSON writing: strings, numbers by shortest round trip, and the writer that sets commas and
+ * indentation. */
 #include <math.h>
 #include <string.h>
 

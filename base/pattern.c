@@ -67,7 +67,8 @@ void cn_pattern_free(struct cn_pattern *p)
     cn_free(p);
 }
 
-/* The limits live in `found` and `limited`, which the pattern owns: const is the promise about its meaning. */
+/* The limits live in `found` and `limited`, which the pattern owns: const is the promise about
+ * its meaning. */
 static struct cn_pattern *scratch_of(const struct cn_pattern *p)
 {
     union {

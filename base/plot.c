@@ -18,8 +18,8 @@ enum { TIMEOUT_MS = 60000 };
 
 /* ---- building ---- */
 
-/* Text that can stand in single quotes in a script: valid UTF-8 without control characters (but line breaks
- * where wanted), and the typographic apostrophe for the quote. */
+/* Text that can stand in single quotes in a script: valid UTF-8 without control characters (but
+ * line breaks where wanted), and the typographic apostrophe for the quote. */
 static char *clean(const char *s, bool keep_lines)
 {
     static const char apostrophe[3] = {'\xE2', '\x80', '\x99'};
@@ -283,7 +283,8 @@ static cn_status split_stem(const char *stem, char **out_dir, char **out_name,
     return CN_OK;
 }
 
-/* Run in the figure's folder; what the program says on failure goes into the message, first line first. */
+/* Run in the figure's folder; what the program says on failure goes into the message, first
+ * line first. */
 static cn_status run_tool(const char *const *argv, const char *package, const char *dir,
                           const char *stem, struct cn_err *err)
 {

@@ -1,18 +1,18 @@
 /* Figures through gnuplot, the script kept beside the figure. The only home of gnuplot.
  *
  * A figure is built in memory, then cn_plot_write puts <stem>.gp (self-contained: data inline
- * as named
- * datablocks) and runs gnuplot to make <stem>.png and <stem>.svg. Labels are emitted in single
- * quotes only
- * (backticks in double quotes would run a shell) and control characters are dropped.
+ * as named datablocks) and runs gnuplot to make <stem>.png and <stem>.svg. Labels are emitted
+ * in single quotes only (backticks in double quotes would run a shell) and control characters
+ * are dropped.
  *
- *     struct cn_plot *p = cn_plot_new("R2 over training", 1, 2);      // 1 row, 2 columns of panels
+ *     struct cn_plot *p = cn_plot_new("R2 over training", 1, 2); // 1 row, 2 columns
  *     cn_plot_panel(p, "connectivity", "iteration", "R2");
  *     cn_plot_range(p, 'y', 0, 1);
  *     cn_plot_series(p, "connectivity_R2", CN_PLOT_LINE, x, y, n);
  *     cn_plot_hline(p, 0.9);
- *     st = cn_plot_write(p, "runs/a/iter_000001/r2", &err);   // CN_EUNSUPPORTED when gnuplot is not installed
+ *     st = cn_plot_write(p, "runs/a/iter_000001/r2", &err); // CN_EUNSUPPORTED without gnuplot
  *     cn_plot_free(p);
+ *
  * Non-finite points are left out (gaps). Memory trouble sticks and is reported by
  * cn_plot_write.
  */
@@ -34,11 +34,11 @@ typedef enum {
     CN_PLOT_BOXES
 } cn_plot_style;
 
-struct cn_plot *cn_plot_new(const char *title, int rows,
-                            int cols); /* NULL when out of memory */
+/* NULL when out of memory. */
+struct cn_plot *cn_plot_new(const char *title, int rows, int cols);
 void cn_plot_free(struct cn_plot *p);
-void cn_plot_size(struct cn_plot *p, int width_px,
-                  int height_px);            /* default 480 x 360 per panel */
+/* Default 480 x 360 per panel. */
+void cn_plot_size(struct cn_plot *p, int width_px, int height_px);
 void cn_plot_raster_only(struct cn_plot *p); /* PNG, no SVG: for large scatters */
 void cn_plot_panel(struct cn_plot *p, const char *title, const char *xlabel,
                    const char *ylabel);         /* next panel */
@@ -53,8 +53,8 @@ void cn_plot_classes(struct cn_plot *p, const char *label, const double *x, cons
 void cn_plot_identity(struct cn_plot *p); /* the line y = x */
 void cn_plot_hline(struct cn_plot *p, double y);
 void cn_plot_vline(struct cn_plot *p, double x);
-void cn_plot_band(struct cn_plot *p, double x0, double x1,
-                  const char *label);                   /* shaded phase */
+/* Shaded phase. */
+void cn_plot_band(struct cn_plot *p, double x0, double x1, const char *label);
 void cn_plot_note(struct cn_plot *p, const char *text); /* small text, top left of the panel */
 CN_MUST_CHECK cn_status cn_plot_write(struct cn_plot *p, const char *stem, struct cn_err *err);
 

@@ -1,7 +1,8 @@
 /* The gnuplot script of a figure.
  *   1. ranges      every axis gets an explicit range: gnuplot refuses empty ones
  *   2. the script  data as named datablocks, then the panels once for PNG and once for SVG
- * The script names its outputs without folder, so a moved figure can be made again where it lies.
+ * The script names its outputs without folder, so a moved figure can be made again where it
+ * lies.
  */
 #include <math.h>
 #include <string.h>
@@ -13,7 +14,8 @@
 enum { PANEL_W = 480, PANEL_H = 360, TITLE_H = 34, MANY_POINTS = 2000 };
 #define LARGEST 1e300 /* an axis of more has an infinite width */
 
-/* The ten and twenty colours that most plotting programs start with; neighbours differ in hue. */
+/* The ten and twenty colours that most plotting programs start with; neighbours differ in
+ * hue. */
 static const unsigned series_colours[10] = {0x1f77b4, 0xff7f0e, 0x2ca02c, 0xd62728, 0x9467bd,
                                             0x8c564b, 0xe377c2, 0x7f7f7f, 0xbcbd22, 0x17becf};
 static const unsigned class_colours[20] = {0x1f77b4, 0xaec7e8, 0xff7f0e, 0xffbb78, 0x2ca02c,
@@ -131,8 +133,9 @@ static void ranges(const struct panel *q, struct range *out_x, struct range *out
 
 /* ---- 2. the script ---- */
 
-/* 'text': nothing is expanded in single quotes, and no quote is inside (clean() in plot.c): gnuplot takes a
- * doubled one at the beginning for an empty string, and what follows for commands. */
+/* 'text': nothing is expanded in single quotes, and no quote is inside (clean() in plot.c):
+ * gnuplot takes a doubled one at the beginning for an empty string, and what follows for
+ * commands. */
 static void put_quoted(struct cn_buf *b, const char *s, size_t n)
 {
     CN_ASSERT(!memchr(s, 0x27, n) && !memchr(s, 0x0A, n)); /* neither quote nor line break */
@@ -141,7 +144,8 @@ static void put_quoted(struct cn_buf *b, const char *s, size_t n)
     cn_buf_addc(b, '\'');
 }
 
-/* A file name must stay as it is: in double quotes, all but plain characters as octal escapes. */
+/* A file name must stay as it is: in double quotes, all but plain characters as octal
+ * escapes. */
 static void put_file_name(struct cn_buf *b, const char *name, const char *ending)
 {
     static const char plain[] =
@@ -228,8 +232,8 @@ static void put_style(struct cn_buf *b, const struct series *s, int64_t n, int c
     }
 }
 
-/* A legend helps when there is more than one curve, or when the one says more than its axis. Classes have
- * too many colours for one. */
+/* A legend helps when there is more than one curve, or when the one says more than its axis.
+ * Classes have too many colours for one. */
 static bool wants_key(const struct panel *q)
 {
     const char *only = NULL;
@@ -309,7 +313,8 @@ static void put_axis(struct cn_buf *b, char name, const struct axis *a, struct r
 {
     if (a->log) {
         cn_buf_printf(b, "set logscale %c\n", name);
-        /* powers of ten where there are several; else plain numbers, or an axis might have one label */
+        /* powers of ten where there are several; else plain numbers, or an axis might have one
+         * label */
         if (r.hi / r.lo >= 1000)
             cn_buf_printf(b, "set format %c '10^{%%T}'\nset m%ctics 10\n", name, name);
     }

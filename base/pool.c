@@ -1,18 +1,20 @@
 /* Worker threads around one "gate".
  *
- * The gate is one 64-bit word: number of the run, OPEN and STOP flags, and how many workers are inside.
- * cn_pool_run writes the job, opens the gate under a new number, works on chunks itself, and when no
- * chunk is left closes the gate and waits until nobody is inside. A worker goes in with one
- * compare-and-swap (only through an open gate, once per run) and comes out with one subtraction.
+ * The gate is one 64-bit word: number of the run, OPEN and STOP flags, and how many workers are
+ * inside. cn_pool_run writes the job, opens the gate under a new number, works on chunks
+ * itself, and when no chunk is left closes the gate and waits until nobody is inside. A worker
+ * goes in with one compare-and-swap (only through an open gate, once per run) and comes out
+ * with one subtraction.
  *
- * The race that this shape removes: a worker that wakes late, after the run is over, must not read the
- * job of the next run half written, nor take a chunk of it under the old function. It finds the gate
- * closed (the swap fails) and never looks at the job. And the caller never waits for a worker that did
- * not get a processor: it waits only for those inside.
+ * The race that this shape removes: a worker that wakes late, after the run is over, must not
+ * read the job of the next run half written, nor take a chunk of it under the old function. It
+ * finds the gate closed (the swap fails) and never looks at the job. And the caller never waits
+ * for a worker that did not get a processor: it waits only for those inside.
  *
- * Waiting is spinning for SPIN_NS and then sleeping on a condition variable. Sleeper and waker meet by
- * the usual pair: the sleeper says "I sleep" and then looks at the gate, the waker changes the gate and
- * then looks for sleepers; both in sequentially consistent order, so one of them sees the other.
+ * Waiting is spinning for SPIN_NS and then sleeping on a condition variable. Sleeper and waker
+ * meet by the usual pair: the sleeper says "I sleep" and then looks at the gate, the waker
+ * changes the gate and then looks for sleepers; both in sequentially consistent order, so one
+ * of them sees the other.
  */
 #include "base/pool.h"
 
@@ -126,7 +128,8 @@ static void wait_until_empty(struct cn_pool *p)
     (void)pthread_mutex_unlock(&p->lock);
 }
 
-/* Taking the lock, even for nothing inside, is what makes the sleeper either asleep or still to look. */
+/* Taking the lock, even for nothing inside, is what makes the sleeper either asleep or still to
+ * look. */
 static void wake(struct cn_pool *p, _Atomic int *whether, pthread_cond_t *whom)
 {
     if (atomic_load(whether) == 0)
@@ -182,7 +185,8 @@ static void *worker_main(void *arg)
     return NULL;
 }
 
-/* Signals are for the thread that runs main; only those that mean "this very instruction" stay open. */
+/* Signals are for the thread that runs main; only those that mean "this very instruction" stay
+ * open. */
 static int start_workers(struct cn_pool *p)
 {
     static const int own[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP};
@@ -208,7 +212,8 @@ int cn_pool_available_processors(void)
     int n;
 
     if (sched_getaffinity(0, sizeof set, &set) < 0)
-        return 1; /* more than 1024 processors: count one rather than guess; n_threads can say more */
+        /* More than 1024 processors: count one rather than guess; n_threads can say more. */
+        return 1;
     n = CPU_COUNT(&set);
     return n > 0 ? n : 1;
 }

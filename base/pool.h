@@ -1,11 +1,9 @@
 /* A thread pool for fixed work lists: spin briefly, then sleep.
  *
  * cn_pool_run calls fn(ctx, chunk) once for every chunk in [0, n_chunks). Which thread runs a
- * chunk is not
- * defined; results must not depend on it (write to chunk-owned memory, reduce afterwards in
- * chunk order):
- * same seed, same bits for any number of threads. A pool of 1 thread runs everything in the
- * caller.
+ * chunk is not defined; results must not depend on it (write to chunk-owned memory, reduce
+ * afterwards in chunk order): same seed, same bits for any number of threads. A pool of 1
+ * thread runs everything in the caller.
  */
 #ifndef CN_BASE_POOL_H
 #define CN_BASE_POOL_H

@@ -1,7 +1,8 @@
 /* Child processes.
  *
- * Between fork and exec the child calls only async-signal-safe functions; all it needs (environment, path,
- * descriptors) is prepared before. How a failure in the child becomes an error here:
+ * Between fork and exec the child calls only async-signal-safe functions; all it needs
+ * (environment, path, descriptors) is prepared before. How a failure in the child becomes an
+ * error here:
  *     parent  makes a close-on-exec pipe, forks, reads the pipe
  *     child   exec works: the kernel closes the pipe, the parent reads 0 bytes and knows
  *     child   anything fails: {step, errno} goes into the pipe, the child leaves with 127
@@ -209,7 +210,8 @@ static int child_mark_fds(const struct start *s)
     return s->o->keep_fd > 2 ? fcntl(s->o->keep_fd, F_SETFD, 0) : 0;
 }
 
-/* Sources are first copied above 9, so that a source numbered 0..2 is not overwritten before its turn. */
+/* Sources are first copied above 9, so that a source numbered 0..2 is not overwritten before
+ * its turn. */
 static int child_place_fds(const struct start *s)
 {
     const int wanted[3] = {s->o->stdin_fd == FD_INHERIT ? FD_NULL : s->o->stdin_fd,
@@ -533,8 +535,8 @@ static cn_status drain(struct run *r, int which, bool *out_more, struct cn_err *
     return CN_OK;
 }
 
-/* Feed and drain until the child has ended and its pipes are empty. A grandchild that holds a pipe open does
- * not keep us. */
+/* Feed and drain until the child has ended and its pipes are empty. A grandchild that holds a
+ * pipe open does not keep us. */
 static cn_status exchange(struct run *r, int64_t deadline, int64_t timeout_ms,
                           struct cn_err *err)
 {

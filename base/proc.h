@@ -1,10 +1,8 @@
 /* Child processes: spawn, capture, wait, kill. The only home of fork/exec (posix_spawn or
- * fork+exec with
- * nothing but async-signal-safe calls between).
+ * fork+exec with nothing but async-signal-safe calls between).
  *
  * argv is passed as it is, never through a shell. Children get close-on-exec for all our
- * descriptors, default
- * signal dispositions and an empty signal mask.
+ * descriptors, default signal dispositions and an empty signal mask.
  */
 #ifndef CN_BASE_PROC_H
 #define CN_BASE_PROC_H
@@ -17,13 +15,13 @@
 #include "base/status.h"
 
 struct cn_proc_opts {
-    const char *const
-        *argv;       /* NULL-terminated; argv[0] searched on PATH when it has no slash */
+    /* NULL-terminated; argv[0] searched on PATH when it has no slash. */
+    const char *const *argv;
     const char *cwd; /* NULL: ours */
-    const char *const
-        *env; /* NULL-terminated "A=b" added to (or replacing in) our environment */
-    const char *const
-        *env_remove;  /* NULL-terminated names taken out of the child's environment */
+    /* NULL-terminated "A=b" added to (or replacing in) our environment. */
+    const char *const *env;
+    /* NULL-terminated names taken out of the child's environment. */
+    const char *const *env_remove;
     bool new_session; /* setsid: own session and process group */
     int stdin_fd;     /* -1: /dev/null */
     int stdout_fd;    /* -1: inherited; -2: /dev/null */
@@ -57,10 +55,8 @@ CN_MUST_CHECK cn_status cn_proc_wait(pid_t pid, int64_t timeout_ms, struct cn_pr
 void cn_proc_kill_group(pid_t pid, int64_t grace_ms);
 
 /* Run to the end with `input` (may be NULL) on stdin; stdout and stderr captured up to
- * CN_CAP_CAPTURE each
- * (either may be NULL: dropped). Kills the group at the timeout and returns CN_ETIMEOUT. A non-
- * zero exit is
- * not an error here: look at *out. */
+ * CN_CAP_CAPTURE each (either may be NULL: dropped). Kills the group at the timeout and returns
+ * CN_ETIMEOUT. A non-zero exit is not an error here: look at *out. */
 CN_MUST_CHECK cn_status cn_proc_run(const struct cn_proc_opts *o, const char *input,
                                     size_t input_n, int64_t timeout_ms,
                                     struct cn_buf *opt_stdout, struct cn_buf *opt_stderr,

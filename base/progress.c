@@ -1,4 +1,5 @@
-/* Progress on stderr: a bar that redraws itself on a terminal, else a plain line every few seconds. */
+/* Progress on stderr: a bar that redraws itself on a terminal, else a plain line every few
+ * seconds. */
 #include "base/progress.h"
 
 #include <math.h>
@@ -151,7 +152,8 @@ static void show(struct cn_progress *p)
     p->dirty = false;
 }
 
-/* Notes may hold anything, also what a training printed: control characters would steer the terminal. */
+/* Notes may hold anything, also what a training printed: control characters would steer the
+ * terminal. */
 static void keep_note(struct cn_progress *p, const char *note)
 {
     size_t n = note ? cn_text_utf8_cut(note, strlen(note), sizeof p->note - 1) : 0;

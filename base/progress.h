@@ -1,6 +1,5 @@
 /* Progress: a bar on a terminal, plain lines otherwise (at most one every few seconds).
- * NO_COLOR respected.
- * Thread-compatible: call from one thread. Writes to stderr.
+ * NO_COLOR respected. Thread-compatible: call from one thread. Writes to stderr.
  *
  *     struct cn_progress *p = cn_progress_new("training", total);
  *     cn_progress_step(p, done, "loss 0.12");
@@ -14,8 +13,8 @@
 
 struct cn_progress;
 
-struct cn_progress *cn_progress_new(const char *what,
-                                    int64_t total); /* NULL is a valid, silent progress */
+/* NULL (no memory) is a valid, silent progress. */
+struct cn_progress *cn_progress_new(const char *what, int64_t total);
 void cn_progress_step(struct cn_progress *p, int64_t done, const char *note);
 /* A line of its own above the bar. */
 void cn_progress_say(struct cn_progress *p, const char *line);

@@ -1,7 +1,7 @@
 /* Philox4x32-10, and normals from it.
  *
- * This file is compiled without contraction into FMA and the normals use only +, *, sqrt and integer
- * steps, in one fixed order: every CPU and every vector width gives the same bits.
+ * This file is compiled without contraction into FMA and the normals use only +, *, sqrt and
+ * integer steps, in one fixed order: every CPU and every vector width gives the same bits.
  */
 #include "base/rng.h"
 
@@ -123,8 +123,9 @@ uint64_t cn_rng_below(struct cn_rng *r, uint64_t n)
 
 /* ---- fast normals ----
  *
- * Box-Muller with one cosine per output: z = sqrt(-2 ln u) cos(2 pi v), u = (w0 + 1/2) / 2^32 in (0,1),
- * v = w1 / 2^32 turns. So |z| <= 6.76. Both functions below are relative-accurate to a few 1e-7.
+ * Box-Muller with one cosine per output: z = sqrt(-2 ln u) cos(2 pi v), u = (w0 + 1/2) / 2^32
+ * in (0,1), v = w1 / 2^32 turns. So |z| <= 6.76. Both functions below are relative-accurate to
+ * a few 1e-7.
  */
 
 CN_INLINE float float_of_bits(uint32_t bits)
@@ -151,9 +152,10 @@ CN_INLINE float select(uint32_t pick, float a, float b)
 
 /* -ln((w + 1/2) / 2^32).
  *
- * Write w + 1/2 = 2^k (1 + f) with 1+f in [sqrt(1/2), sqrt(2)); then ln = (k - 32) ln 2 + ln(1+f). Near
- * u = 1 (k = 32) f is taken from the distance to 2^32 in integers, so that nothing cancels. ln(1+f) is
- * 2 atanh(s) with s = f / (2+f): 2s (1 + s^2/3 + s^4/5 + ...), |s| <= 0.1716; the sixth term is below 1e-9.
+ * Write w + 1/2 = 2^k (1 + f) with 1+f in [sqrt(1/2), sqrt(2)); then ln = (k - 32) ln
+ * 2 + ln(1+f). Near u = 1 (k = 32) f is taken from the distance to 2^32 in integers, so that
+ * nothing cancels. ln(1+f) is 2 atanh(s) with s = f / (2+f): 2s (1 + s^2/3 + s^4/5 + ...),
+ * |s| <= 0.1716; the sixth term is below 1e-9.
  */
 CN_INLINE float minus_log(uint32_t w)
 {
@@ -173,8 +175,9 @@ CN_INLINE float minus_log(uint32_t w)
     return n * ln2_high + (n * ln2_low - 2.0f * s * p);
 }
 
-/* cos(2 pi w / 2^32). The turn is split in integers into quarter turns q and a rest of at most an eighth
- * turn either way; Taylor series of sine and cosine on [-pi/4, pi/4], both made, one picked. */
+/* cos(2 pi w / 2^32). The turn is split in integers into quarter turns q and a rest of at most
+ * an eighth turn either way; Taylor series of sine and cosine on [-pi/4, pi/4], both made, one
+ * picked. */
 CN_INLINE float cos_turn(uint32_t w)
 {
     uint32_t q = (w + 0x20000000u) >> 30;
@@ -199,8 +202,8 @@ CN_INLINE float normal_of_words(uint32_t w0, uint32_t w1)
 
 enum { LANES = 64, PER_BATCH = 2 * LANES }; /* blocks, and normals, made at a time */
 
-/* The 2*LANES normals of the blocks index, index+1, ... Plain loops over lanes: the compiler turns them
- * into vector code for each of the targets below. */
+/* The 2*LANES normals of the blocks index, index+1, ... Plain loops over lanes: the compiler
+ * turns them into vector code for each of the targets below. */
 CN_INLINE void batch_body(uint64_t seed, uint64_t stream, uint64_t index, float out[PER_BATCH])
 {
     uint32_t x0[LANES], x1[LANES], x2[LANES], x3[LANES];

@@ -1,6 +1,6 @@
-/* Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC'11): counter-
- * based, so
- * a draw is a pure function of (seed, stream, counter) and never of timing or thread count.
+/* Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC'11):
+ * counter-based, so a draw is a pure function of (seed, stream, counter) and never of timing or
+ * thread count.
  *
  *     struct cn_rng r;
  *     cn_rng_init(&r, seed, CN_STREAM_INIT);
@@ -32,8 +32,7 @@ double cn_rng_normal(struct cn_rng *r);  /* Box-Muller on two uniforms; four wor
 uint64_t cn_rng_below(struct cn_rng *r, uint64_t n); /* [0, n) without bias; n > 0 */
 
 /* n standard normals (float) that depend only on (seed, stream, index of the block in
- * `counter`); fast path
- * for noise: out[i] uses words 2i, 2i+1 after `counter`. */
+ * `counter`); fast path for noise: out[i] uses words 2i, 2i+1 after `counter`. */
 void cn_rng_fill_normal(uint64_t seed, uint64_t stream, uint64_t counter, float *out,
                         int64_t n);
 

@@ -1,17 +1,15 @@
 /* Status codes and messages.
  *
  * Three kinds of trouble, never mixed: input errors (EINPUT: returned, with file, line, key,
- * value and
- * what was expected), environment errors (EIO, ENOMEM, ...: returned, with errno's words), and
- * our bugs
- * (CN_BUG: prints where and aborts). Only `main` exits.
+ * value and what was expected), environment errors (EIO, ENOMEM, ...: returned, with errno's
+ * words), and our bugs (CN_BUG: prints where and aborts). Only `main` exits.
  *
  * The message travels with the call in a caller's `struct cn_err`; passing NULL means "not
  * wanted".
  *
  *     struct cn_err err = CN_ERR_INIT;
  *     if (cn_file_read(path, CN_CAP_FILE, &buf, &err) != CN_OK)
- *         return cn_err_print(stderr, "cairn", &err);   // prints "cairn: <message>", gives the exit code
+ *         return cn_err_print(stderr, "cairn", &err); // "cairn: <message>"; the exit code
  *
  * Keys and tokens never enter a message.
  */
@@ -64,14 +62,12 @@ cn_status cn_err_set(struct cn_err *err, cn_status status, const char *fmt, ...)
     CN_PRINTF(3, 4);
 
 /* The same, with ": <strerror(errno)>" appended. Maps ENOMEM, ENOSPC/EDQUOT, ENOENT, EEXIST to
- * their
- * status; everything else is EIO. Returns the status chosen. */
+ * their status; everything else is EIO. Returns the status chosen. */
 cn_status cn_err_errno(struct cn_err *err, const char *fmt, ...) CN_PRINTF(2, 3);
 
 /* Put "<words>: " before the message that is there (context on the way up). Returns
- * err->status; with
- * NULL, where no status was kept, CN_EIO: who passes NULL through returns the status that they
- * hold. */
+ * err->status; with NULL, where no status was kept, CN_EIO: who passes NULL through returns the
+ * status that they hold. */
 cn_status cn_err_prefix(struct cn_err *err, const char *fmt, ...) CN_PRINTF(2, 3);
 
 const char *cn_status_name(cn_status st); /* "EINPUT" */

@@ -1,9 +1,10 @@
 /* YAML reading by libfyaml's events.
  *   1. checks before libfyaml   UTF-8, control characters, directives, a second document
  *   2. the tree                 built from events; every node knows its bytes in the text
- * Types of scalars and the getters are in yaml_node.c; edits, canonical text and leaves in yaml_edit.c.
- * libfyaml 0.7.12 loops for ever on "%\x80" and its emitter loses comments: nothing reaches it unchecked and
- * it never prints. Line numbers are counted here, from byte marks.
+ * Types of scalars and the getters are in yaml_node.c; edits, canonical text and leaves in
+ * yaml_edit.c. libfyaml 0.7.12 loops for ever on "%\x80" and its emitter loses comments:
+ * nothing reaches it unchecked and it never prints. Line numbers are counted here, from byte
+ * marks.
  */
 #include "base/yaml.h"
 
@@ -102,8 +103,8 @@ size_t cn_yaml_line_end(const struct cn_yaml *y, size_t at)
     return nl ? (size_t)(nl - y->text) : y->n;
 }
 
-/* "---" and "..." at column 0 are markers wherever they stand, also inside scalars; "%" is a directive only
- * before the first content. */
+/* "---" and "..." at column 0 are markers wherever they stand, also inside scalars; "%" is a
+ * directive only before the first content. */
 static cn_status check_documents(const struct cn_yaml *y, struct cn_err *err)
 {
     bool content = false, ended = false;
@@ -183,8 +184,8 @@ static void place_empty(struct build *b, struct cn_yaml_node *v)
     v->end = v->start;
 }
 
-/* libfyaml marks the lines of a block scalar; the value begins at its '|' or '>'. Blank lines at the end
- * belong to it only with the "+" indicator. */
+/* libfyaml marks the lines of a block scalar; the value begins at its '|' or '>'. Blank lines
+ * at the end belong to it only with the "+" indicator. */
 static cn_status place_block_scalar(struct build *b, struct cn_yaml_node *v)
 {
     const char *text = b->y->text;
@@ -237,8 +238,9 @@ static cn_status place_scalar(struct build *b, struct cn_yaml_node *v, struct fy
     return CN_OK;
 }
 
-/* Content of a single-quoted scalar: '' is one quote, and line breaks fold (one becomes a space, n become
- * n - 1). Ours, because libfyaml 0.7.12 leaks the text of such a scalar with more than four quotes inside. */
+/* Content of a single-quoted scalar: '' is one quote, and line breaks fold (one becomes a
+ * space, n become n - 1). Ours, because libfyaml 0.7.12 leaks the text of such a scalar with
+ * more than four quotes inside. */
 static char *unquote_single(struct cn_yaml *y, size_t from, size_t to, size_t *out_n)
 {
     char *out = cn_arena_alloc(&y->arena, to - from + 1, 1);

@@ -1,7 +1,8 @@
 /* Edits of a YAML text that leave every other byte alone, canonical text, leaves.
  *
- * An edit becomes one splice: bytes [from, to) of the text are replaced. The new text is read again, and it
- * counts only when the path now holds exactly the value and everything else reads as before.
+ * An edit becomes one splice: bytes [from, to) of the text are replaced. The new text is read
+ * again, and it counts only when the path now holds exactly the value and everything else reads
+ * as before.
  */
 #include <math.h>
 #include <string.h>
@@ -32,8 +33,8 @@ static bool is_old_word(const char *s)
     return false;
 }
 
-/* Letters first, then letters, digits and _./+-, with single spaces inside: no reader sees anything but a
- * string, in block and in flow context. */
+/* Letters first, then letters, digits and _./+-, with single spaces inside: no reader sees
+ * anything but a string, in block and in flow context. */
 static bool is_safe_plain(const char *s)
 {
     static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_/";
@@ -48,7 +49,8 @@ static bool is_safe_plain(const char *s)
     return true;
 }
 
-/* Characters that single quotes cannot hold: controls, and the invisible ones the reader refuses. */
+/* Characters that single quotes cannot hold: controls, and the invisible ones the reader
+ * refuses. */
 static size_t needs_escape(const unsigned char *s, unsigned *out_code)
 {
     *out_code = s[0];
@@ -137,7 +139,8 @@ static bool is_skipped(const char *const *skip, const char *path)
 static cn_status canonical(const struct cn_yaml_node *v, const char *const *skip,
                            struct cn_buf *path, struct cn_buf *out);
 
-/* Members in key order. A map that the skips emptied stays away itself: a file without it is the same. */
+/* Members in key order. A map that the skips emptied stays away itself: a file without it is
+ * the same. */
 static cn_status canonical_map(const struct cn_yaml_node *map, const char *const *skip,
                                struct cn_buf *path, struct cn_buf *out)
 {
@@ -371,7 +374,8 @@ static void put_flow(struct splice *s, const char *rest, const char *value)
         cn_buf_addc(&s->bytes, '}');
 }
 
-/* What must stand before a value at the place of a null without bytes: "key:" wants " ", "key" wants ": ". */
+/* What must stand before a value at the place of a null without bytes: "key:" wants " ", "key"
+ * wants ": ". */
 static const char *gap(const struct cn_yaml *y, const struct cn_yaml_node *v)
 {
     return v->start > 0 && y->text[v->start - 1] == ':' && v->start > v->key_end ? " " : ": ";
@@ -427,7 +431,8 @@ static cn_status replace_value(const struct cn_yaml *y, const struct cn_yaml_nod
     cn_buf_adds(&s->bytes, value);
     if (v->kind != CN_YAML_SEQ || v->flow)
         return CN_OK;
-    /* A list in block form: the value goes behind the key's colon, a comment there stays, the items go. */
+    /* A list in block form: the value goes behind the key's colon, a comment there stays, the
+     * items go. */
     colon = v->key_end;
     while (colon < y->n && y->text[colon] != ':')
         colon++;
@@ -444,7 +449,8 @@ static cn_status replace_value(const struct cn_yaml *y, const struct cn_yaml_nod
     return CN_OK;
 }
 
-/* Find the deepest existing node on the path. *out_rest is what is missing below it, NULL when nothing. */
+/* Find the deepest existing node on the path. *out_rest is what is missing below it, NULL when
+ * nothing. */
 static cn_status locate(const struct cn_yaml *y, const char *dotted,
                         const struct cn_yaml_node **out, const char **out_rest,
                         struct cn_err *err)
@@ -517,8 +523,8 @@ static cn_status same_canonical(const char *name, const struct cn_yaml_node *a,
     return st;
 }
 
-/* The path holds the value, and nothing else has changed. A null or {} that became the parent map is left out
- * of the comparison: it held nothing. */
+/* The path holds the value, and nothing else has changed. A null or {} that became the parent
+ * map is left out of the comparison: it held nothing. */
 static cn_status check_edit(const struct cn_yaml *before, const struct cn_yaml *after,
                             const char *dotted, const struct cn_yaml *value, const char *parent,
                             struct cn_err *err)
@@ -561,7 +567,8 @@ static cn_status read_value(const char *dotted, const char *value_text, struct c
     return st;
 }
 
-/* Name of the null or {} that becomes a map by this edit: the part of `dotted` before `rest`. NULL: none. */
+/* Name of the null or {} that becomes a map by this edit: the part of `dotted` before `rest`.
+ * NULL: none. */
 static cn_status hollow_parent(const char *dotted, const char *rest,
                                const struct cn_yaml_node *at, char **out, struct cn_err *err)
 {

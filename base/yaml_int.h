@@ -15,8 +15,8 @@ struct cn_yaml_node {
     int line;
     size_t key_start, key_end; /* bytes of the key, quotes included */
     size_t start, end;         /* bytes of the value, quotes and brackets included */
-    size_t
-        tail; /* start of the next line when blank lines belong to the value ("|+"), else 0 */
+    /* Start of the next line when blank lines belong to the value ("|+"), else 0. */
+    size_t tail;
     double number;
     int64_t integer;
     bool has_integer;
@@ -34,15 +34,16 @@ struct cn_yaml {
 };
 
 int cn_yaml_line_at(const char *text, size_t at);
-size_t cn_yaml_line_end(const struct cn_yaml *y,
-                        size_t at); /* the '\n' at or after `at`, or the end */
+/* The '\n' at or after `at`, or the end. */
+size_t cn_yaml_line_end(const struct cn_yaml *y, size_t at);
 /* Fill kind and number of a plain scalar from its text. */
 void cn_yaml_resolve(struct cn_yaml_node *v);
 /* The whole value of a number, exactly, when it has one in int64. */
 bool cn_yaml_whole(const struct cn_yaml_node *v, int64_t *out);
 struct cn_yaml_node *cn_yaml_member(const struct cn_yaml_node *map, const char *key,
                                     size_t key_n);
-/* Members sorted by key; free with cn_free. NULL when out of memory. The map must not be empty. */
+/* Members sorted by key; free with cn_free. NULL when out of memory. The map must not be
+ * empty. */
 const struct cn_yaml_node **cn_yaml_sorted(const struct cn_yaml_node *map);
 
 #endif
