@@ -1,5 +1,6 @@
-/* <run>_analysis.md: one entry per committed iteration, in id order, held back until the gap before it closes; block
- * summaries. The grammar is that of the Python systems (logs/FORMAT.md, section 4); what differs, and why, stands in
+/* <run>_analysis.md: one entry per committed iteration, in id order, held back until the gap
+ * before it closes; block summaries. The grammar is that of the Python systems (logs/FORMAT.md,
+ * section 4); what differs, and why, stands in
  * docs/decisions/old-log-grammar-without-its-traps.md. */
 #include <math.h>
 #include <string.h>
@@ -92,8 +93,9 @@ static void put_metric(struct cn_buf *out, bool *first, const char *name, double
     cn_prose_number(out, value);
 }
 
-/* The reward first: older readers take the first "<reward>=" of the line, also as the tail of a longer name. Only an ok
- * iteration has a Metrics line: what a training that failed last reported is not its result. */
+/* The reward first: older readers take the first "<reward>=" of the line, also as the tail of a
+ * longer name. Only an ok iteration has a Metrics line: what a training that failed last
+ * reported is not its result. */
 static void put_metrics(const struct cn_history *h, const struct cn_iteration *it,
                         struct cn_buf *out)
 {
@@ -117,7 +119,8 @@ static void put_metrics(const struct cn_history *h, const struct cn_iteration *i
     cn_buf_addc(out, '\n');
 }
 
-/* "conn peak=0.9 ..." is the host's own and keeps its '=', unless a key of it is the reward's name. */
+/* "conn peak=0.9 ..." is the host's own and keeps its '=', unless a key of it is the reward's
+ * name. */
 static void put_trajectory(const struct cn_history *h, const char *words, struct cn_buf *out)
 {
     const char *at = words[0] && h->info.reward[0] ? strstr(words, h->info.reward) : NULL;
@@ -259,7 +262,8 @@ static void put_outcome_of_block(const struct cn_history *h, const struct cn_blo
     }
 }
 
-/* No line here starts with "Node:" or "Next:": older readers take this section for a part of the entry before it. */
+/* No line here starts with "Node:" or "Next:": older readers take this section for a part of
+ * the entry before it. */
 void cn_project_block_summary(const struct cn_history *h, const struct cn_block *b,
                               struct cn_buf *out)
 {

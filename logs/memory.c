@@ -1,5 +1,6 @@
-/* <run>_memory.md: what the next proposer should know, on a page. The host computes every table from the record; the
- * free sections come from the latest version of the text "memory". No clock: equal histories, equal bytes. */
+/* <run>_memory.md: what the next proposer should know, on a page. The host computes every table
+ * from the record; the free sections come from the latest version of the text "memory". No
+ * clock: equal histories, equal bytes. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -68,7 +69,8 @@ static void put_regimes(const struct cn_history *h, struct cn_buf *out)
 
 /* ---- replicates ---- */
 
-/* Their classes: all runs above the threshold and a CV below 3 or 5 per cent. In terms of rewards. */
+/* Their classes: all runs above the threshold and a CV below 3 or 5 per cent. In terms of
+ * rewards. */
 static const char *stability(const struct cn_history *h, const struct cn_spread *s)
 {
     double threshold = cn_fact_metric(h, h->info.converged);
@@ -145,7 +147,8 @@ static struct effect *effect_of(struct effect *all, int64_t *n, const char *path
     return &all[(*n)++];
 }
 
-/* What a node is measured against: its parent, or for a child of the root the config that its block began with. */
+/* What a node is measured against: its parent, or for a child of the root the config that its
+ * block began with. */
 static const struct cn_node *baseline(const struct cn_history *h, const struct cn_node *n)
 {
     if (n->parent)

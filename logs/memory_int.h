@@ -15,7 +15,8 @@
 #define CN_MEMORY_BLOCK      "Block Info"
 #define CN_MEMORY_ITERATIONS "Iterations This Block"
 
-/* The sections of a text "memory" that have none of our names (a person added them), each with a blank line behind. */
+/* The sections of a text "memory" that have none of our names (a person added them), each with
+ * a blank line behind. */
 void cn_memory_put_others(const char *free_text, struct cn_buf *out);
 
 #endif

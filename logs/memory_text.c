@@ -1,5 +1,5 @@
-/* The free sections of <run>_memory.md, which models and people write. As a text "memory" they stand one after the
- * other: "### Name", a newline, the words. */
+/* The free sections of <run>_memory.md, which models and people write. As a text "memory" they
+ * stand one after the other: "### Name", a newline, the words. */
 #include <string.h>
 #include <strings.h>
 
@@ -79,8 +79,9 @@ static void name_of(const char *p, size_t n, struct section *out)
     out->name_n = n;
 }
 
-/* The next section at or after *at. A heading of level 4 or deeper belongs to the words; so does everything in a
- * fenced block. False at the end. Text before the first heading is passed over, as is the title (level 1). */
+/* The next section at or after *at. A heading of level 4 or deeper belongs to the words; so
+ * does everything in a fenced block. False at the end. Text before the first heading is passed
+ * over, as is the title (level 1). */
 static bool next_section(const char *text, size_t n, size_t *at, struct section *out)
 {
     const char *end = text + n, *p = text + *at;

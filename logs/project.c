@@ -1,6 +1,7 @@
-/* Projections as files. How a person's edit is told from a crash of ours: the store keeps two hashes per file, of the
- * bytes that were there and of the bytes that were about to be written, and records them before the file is replaced.
- * A file whose hash is neither was written by somebody else. */
+/* Projections as files. How a person's edit is told from a crash of ours: the store keeps two
+ * hashes per file, of the bytes that were there and of the bytes that were about to be written,
+ * and records them before the file is replaced. A file whose hash is neither was written by
+ * somebody else. */
 #include "logs/project.h"
 
 #include <string.h>
@@ -97,7 +98,8 @@ static char *aside_path(const char *path, int n)
     return cn_buf_take(&b);
 }
 
-/* Copy to the first free name, unless these very bytes were kept already (a crash came after the copy). */
+/* Copy to the first free name, unless these very bytes were kept already (a crash came after
+ * the copy). */
 static cn_status keep_aside(const struct place *p, struct cn_err *err)
 {
     struct cn_buf there;
@@ -145,7 +147,8 @@ static cn_status adopt(struct cn_store *s, struct place *p, bool memory, struct 
         else
             st = cn_err_set(err, st, "%s: too long to take over", p->name);
     }
-    /* From here on these bytes are known, so that a repeat does not take them for a new edit. */
+    /* From here on these bytes are known, so that a repeat does not take them for a new
+     * edit. */
     if (st == CN_OK)
         st = cn_store_projection_set(s, p->name, p->hash, p->next, err);
     if (st == CN_OK)
@@ -197,8 +200,8 @@ static cn_status text_or_empty(struct cn_store *s, const char *kind, struct cn_b
     return st == CN_ENOTFOUND ? CN_OK : st;
 }
 
-/* The goal that the report names: as the writer gave it last (a protocol may extend another, whose goal we cannot see
- * here), else from the protocol's own words. */
+/* The goal that the report names: as the writer gave it last (a protocol may extend another,
+ * whose goal we cannot see here), else from the protocol's own words. */
 static cn_status find_goal(struct cn_store *s, struct cn_buf *out, struct cn_err *err)
 {
     struct cn_buf protocol;
@@ -285,8 +288,8 @@ static cn_status replace(struct cn_store *s, const struct place *p, const struct
     return st;
 }
 
-/* A memory that is what we would write from its own free sections was not edited: the store has lost it (a run that is
- * read back). Its words are taken over without a copy aside. */
+/* A memory that is what we would write from its own free sections was not edited: the store has
+ * lost it (a run that is read back). Its words are taken over without a copy aside. */
 static cn_status take_back(struct cn_store *s, const struct cn_history *h, struct place *p,
                            bool *out_done, struct cn_err *err)
 {

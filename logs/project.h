@@ -1,11 +1,12 @@
 /* Projections: the texts that people read, made from the record alone and so able to be made
  * again.
  *
- *     <run>_analysis.md   the log, one entry per committed iteration in id order, block
- * summaries   (logs/entry.c) <run>_memory.md     tables by the host, free sections by whoever
- * writes them                  (logs/memory.c) ucb_scores.txt      scores of the current block;
- * empty at a block's start                     (logs/scores.c) report.md           what was
- * asked, what was found                                            (logs/report.c)
+ *     <run>_analysis.md   the log: one entry per committed iteration in id order, block
+ *                         summaries                                        (logs/entry.c)
+ *     <run>_memory.md     tables by the host, free sections by whoever writes them
+ *                                                                          (logs/memory.c)
+ *     ucb_scores.txt      scores of the current block; empty at its start  (logs/scores.c)
+ *     report.md           what was asked, what was found                   (logs/report.c)
  *
  * The makers are pure: struct cn_history in, text appended to a buffer; no clock, no file, no
  * random number. Equal histories give equal bytes, so a run that was killed and resumed ends
@@ -13,9 +14,10 @@
  * no reader, ours or older, can take it for a record.
  *
  *     struct cn_project_opts o = CN_PROJECT_OPTS_INIT;
- *     o.scores = rows; o.n_scores = n;                     // from ucb, for the block that is
- * open st = cn_project_write(store, &history, &o, &err);    // writes what changed; keeps what
- * a person edited
+ *     o.scores = rows; // from ucb, for the block that is open
+ *     o.n_scores = n;
+ *     st = cn_project_write(store, &history, &o, &err); // writes what changed; keeps what a
+ *                                                       // person edited
  */
 #ifndef CN_LOGS_PROJECT_H
 #define CN_LOGS_PROJECT_H
@@ -44,8 +46,8 @@ struct cn_project_opts {
     int n_scores;                       /* 0: an empty file, "parent = root" */
     int64_t score_block;                /* the block they belong to */
     double score_c;                     /* the c that was used */
-    /* The protocol's goal, for the report; kept in the store. NULL: as kept there, or the section
-     * "Goal" of its protocol. */
+    /* The protocol's goal, for the report; kept in the store. NULL: as kept there, or the
+     * section "Goal" of its protocol. */
     const char *goal;
 };
 #define CN_PROJECT_OPTS_INIT \

@@ -11,8 +11,9 @@
 
 /* ---- prose.c ---- */
 
-/* Words of a model, a person or a program as part of one line: white space and control characters folded to single
- * spaces, broken UTF-8 replaced, every '=' with spaces around it. */
+/* Words of a model, a person or a program as part of one line: white space and control
+ * characters folded to single spaces, broken UTF-8 replaced, every '=' with spaces around
+ * it. */
 void cn_prose(struct cn_buf *out, const char *s);
 /* The same for a cell of a table ('|' escaped, at most `max` bytes and then "..."). */
 void cn_prose_cell(struct cn_buf *out, const char *s, size_t max);
@@ -23,10 +24,10 @@ void cn_prose_value(struct cn_buf *out, const char *s);
 void cn_prose_number(struct cn_buf *out, double x); /* shortest round trip */
 void cn_prose_short(struct cn_buf *out, double x);  /* 4 significant digits, "-" for NaN */
 void cn_prose_spread(struct cn_buf *out, const struct cn_spread *s); /* "0.93 +- 0.004 (n=2)" */
-void cn_prose_mutations(struct cn_buf *out,
-                        const struct cn_node *n); /* "key: old -> new; ..." */
-void cn_prose_pairs(struct cn_buf *out, const struct cn_mutation *m,
-                    int n);                               /* "k=v, k=v" of a regime */
+/* "key: old -> new; ...". */
+void cn_prose_mutations(struct cn_buf *out, const struct cn_node *n);
+/* "k=v, k=v" of a regime. */
+void cn_prose_pairs(struct cn_buf *out, const struct cn_mutation *m, int n);
 void cn_prose_parent(struct cn_buf *out, int64_t parent); /* "3" or "root" */
 
 /* ---- facts.c ---- */
@@ -41,15 +42,17 @@ struct cn_spread cn_fact_spread(const struct cn_history *h, int64_t node, cn_poo
                                 int64_t last);
 /* Coefficient of variation in per cent; NaN without a spread. */
 double cn_fact_cv(const struct cn_spread *s);
-/* The node with the best mean among those of a block (0: of all); NULL when none has an ok iteration. */
+/* The node with the best mean among those of a block (0: of all); NULL when none has an ok
+ * iteration. */
 const struct cn_node *cn_fact_best(const struct cn_history *h, int64_t block);
 struct cn_fact_counts {
-    int64_t all, ok, converged,
-        failed; /* committed search iterations; failed = outcome not ok */
+    /* Committed search iterations; failed = outcome not ok. */
+    int64_t all, ok, converged, failed;
 };
 struct cn_fact_counts cn_fact_count(const struct cn_history *h, int64_t block);
-/* The nodes that the confirmations compare: the default (trained with strategy "confirm-default", else the first root
- * among the confirmed) and the best of the others. NULL when absent. */
+/* The nodes that the confirmations compare: the default (trained with strategy
+ * "confirm-default", else the first root among the confirmed) and the best of the others. NULL
+ * when absent. */
 void cn_fact_confirmed(const struct cn_history *h, const struct cn_node **out_default,
                        const struct cn_node **out_best);
 /* "k=v, ..." of the node's config for the keys that the log shows. */

@@ -19,8 +19,8 @@ static size_t character(const char *s)
     return n > 1 && !cn_text_utf8_valid(s, n) ? 0 : n;
 }
 
-/* White space in the widest sense: what any reader might take for the end of a line is a space for us. NEL, LS and PS
- * end lines for Python's splitlines. */
+/* White space in the widest sense: what any reader might take for the end of a line is a space
+ * for us. NEL, LS and PS end lines for Python's splitlines. */
 static bool is_space(const char *s, size_t n)
 {
     unsigned char c = (unsigned char)*s;
@@ -127,7 +127,8 @@ void cn_prose_spread(struct cn_buf *out, const struct cn_spread *s)
     cn_buf_printf(out, " (n = %lld)", (long long)s->n);
 }
 
-/* A mutation's old and new text may be any YAML value: one line, quoted when it could be read as more. */
+/* A mutation's old and new text may be any YAML value: one line, quoted when it could be read
+ * as more. */
 void cn_prose_mutations(struct cn_buf *out, const struct cn_node *n)
 {
     for (int i = 0; i < n->n_mutations; i++) {

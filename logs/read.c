@@ -1,5 +1,5 @@
-/* The log reader's walk over the lines: where records begin and end. What a line means: read_fields.c; what the records
- * mean together: read_build.c. */
+/* The log reader's walk over the lines: where records begin and end. What a line means:
+ * read_fields.c; what the records mean together: read_build.c. */
 #include "logs/read.h"
 
 #include <math.h>
@@ -156,7 +156,8 @@ static void read_title(struct cn_reader *r, struct cn_words text)
     r->log->history.info.name = cn_reader_keep(r, text);
 }
 
-/* A heading always ends what was open: an old summary's "Node:" line would else rename the block's last record. */
+/* A heading always ends what was open: an old summary's "Node:" line would else rename the
+ * block's last record. */
 static void heading(struct walk *w, int level, struct cn_words text, struct cn_words line)
 {
     struct cn_raw_block block;

@@ -11,14 +11,14 @@
  * line, never silence. Only more than CN_CAP_FILE bytes or running out of memory is an error.
  * Rules (what counts as what):
  *   - a record starts at "## Iter N:" and ends at the next heading of level 2 or higher, or at
- * the line
- *     "--- NEW SIMULATION BLOCK ---"; so a "Node:" line of a block summary renames nobody;
+ *     the line "--- NEW SIMULATION BLOCK ---"; so a "Node:" line of a block summary renames
+ *     nobody;
  *   - the reward is the reward metric of the record's Metrics line (signed, scientific); in
- * prose it only warns;
+ *     prose it only warns;
  *   - several "Slot k:" lines: opts.multi decides, with a warning;
  *   - "Node: id=, parent=" beats the previous entry's "Next: parent="; a difference warns;
  *   - an id seen twice: the first record stays, the second is dropped with a warning, unless it
- * says "Replicate: of node";
+ *     says "Replicate: of node";
  *   - "- Node:", "**Mutation:**", "connectivity_R2: 0.8" are read, with a warning.
  */
 #ifndef CN_LOGS_READ_H
@@ -77,8 +77,8 @@ struct cn_read_opts {
     }
 
 struct cn_read_log {
-    struct cn_history
-        history; /* iterations are committed; configs are "" (cn_read_configs fills them) */
+    /* Iterations are committed; configs are "" (cn_read_configs fills them). */
+    struct cn_history history;
     struct cn_read_warning *warnings; /* borrowed from the history's arena */
     int64_t n_warnings;
 };
@@ -87,9 +87,10 @@ CN_MUST_CHECK cn_status cn_read_log(const char *name, const char *text, size_t n
                                     struct cn_err *err);
 void cn_read_log_clear(struct cn_read_log *log);
 
-/* Fill the configs of a history that was read back: the run folder's iter_NNNNNN/config.yaml of the
- * node's first iteration where it is there, else the parent's config (for roots: `base_config`)
- * with the mutations spliced in. A config that cannot be had so is the parent's, with a warning. */
+/* Fill the configs of a history that was read back: the run folder's iter_NNNNNN/config.yaml of
+ * the node's first iteration where it is there, else the parent's config (for roots:
+ * `base_config`) with the mutations spliced in. A config that cannot be had so is the parent's,
+ * with a warning. */
 CN_MUST_CHECK cn_status cn_read_configs(const char *run_dir, const char *base_config,
                                         struct cn_read_log *log, struct cn_err *err);
 

@@ -53,7 +53,8 @@ static void check_order(struct cn_reader *r)
     }
 }
 
-/* The kept records are in raws[0..kept); is there one with this id among them? (They are in id order.) */
+/* The kept records are in raws[0..kept); is there one with this id among them? (They are in id
+ * order.) */
 static struct cn_raw *kept_with(struct cn_reader *r, int64_t kept, int64_t id)
 {
     int64_t lo = 0, hi = kept;
@@ -68,7 +69,8 @@ static struct cn_raw *kept_with(struct cn_reader *r, int64_t kept, int64_t id)
     return lo < kept && raws(r)[lo].id == id ? &raws(r)[lo] : NULL;
 }
 
-/* A heading that was used before, over a Node line with a fresh id: somebody forgot to count up. Only before sorting. */
+/* A heading that was used before, over a Node line with a fresh id: somebody forgot to count
+ * up. Only before sorting. */
 static void rescue_ids(struct cn_reader *r)
 {
     struct cn_raw *all = raws(r);
@@ -292,7 +294,8 @@ static int64_t n_summaries(const struct cn_reader *r)
     return (int64_t)(r->blocks.len / sizeof(struct cn_raw_block));
 }
 
-/* Do the summaries follow each other without a gap from iteration 1? Else they cannot be trusted with the numbering. */
+/* Do the summaries follow each other without a gap from iteration 1? Else they cannot be
+ * trusted with the numbering. */
 static bool summaries_agree(const struct cn_reader *r)
 {
     int64_t next = 1;
@@ -316,7 +319,8 @@ static int64_t last_searched(const struct cn_history *h)
     return last;
 }
 
-/* What the summary of block `number` says besides its numbers; the one before it may announce the regime. */
+/* What the summary of block `number` says besides its numbers; the one before it may announce
+ * the regime. */
 static void dress_block(const struct cn_reader *r, struct cn_block *b)
 {
     for (int64_t i = 0; i < n_summaries(r); i++) {

@@ -1,4 +1,5 @@
-/* Configs of a history that was read back: from the run folders where they are there, else by applying the mutations. */
+/* Configs of a history that was read back: from the run folders where they are there, else by
+ * applying the mutations. */
 #include <string.h>
 
 #include "base/alloc.h"

@@ -287,8 +287,8 @@ static void read_confirmation(struct cn_reader *r, struct cn_raw *raw, struct cn
     raw->confirmation = true;
 }
 
-/* The first entry of a log of ours names the keys that its Config lines show; a log without such a list has no Config
- * line there. Theirs name keys as they please. */
+/* The first entry of a log of ours names the keys that its Config lines show; a log without
+ * such a list has no Config line there. Theirs name keys as they please. */
 static void read_config(struct cn_reader *r, struct cn_raw *raw, struct cn_words w)
 {
     struct cn_words k, v;

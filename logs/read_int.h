@@ -1,4 +1,5 @@
-/* What the log reader's files share: a record as it stands in the Markdown, and the small parsers of lines. */
+/* What the log reader's files share: a record as it stands in the Markdown, and the small
+ * parsers of lines. */
 #ifndef CN_LOGS_READ_INT_H
 #define CN_LOGS_READ_INT_H
 
@@ -52,8 +53,8 @@ struct cn_reader {
     bool ours;          /* the file has our tag */
     const char *reward; /* o->reward, or what the file's own tag says */
     struct cn_read_log *log;
-    struct cn_buf raws, blocks,
-        warnings; /* arrays of struct cn_raw, cn_raw_block, cn_read_warning */
+    /* Arrays of struct cn_raw, cn_raw_block, cn_read_warning. */
+    struct cn_buf raws, blocks, warnings;
     int64_t line;
     cn_status st;
     struct cn_err *err;
@@ -66,14 +67,17 @@ bool cn_read_words_start(struct cn_words w, const char *prefix); /* exact */
 struct cn_words cn_read_words_after(struct cn_words w, size_t n);
 /* Heading level 1..6, 0 for none; *out_text is what follows. */
 int cn_read_words_heading(struct cn_words w, struct cn_words *out_text);
-/* Take digits from the front: an id in 1..999999999, or 0 (and *w unchanged) when there is none. */
+/* Take digits from the front: an id in 1..999999999, or 0 (and *w unchanged) when there is
+ * none. */
 int64_t cn_read_words_id(struct cn_words *w);
 /* The number at the front (signed, scientific, nan); its length, 0 when there is none. */
 size_t cn_read_words_number(struct cn_words w, double *out);
-/* The value of "key=" inside a line, up to the next comma; loose: also "key = " and "key: ". False when absent. */
+/* The value of "key=" inside a line, up to the next comma; loose: also "key = " and "key: ".
+ * False when absent. */
 bool cn_read_words_value(struct cn_words line, const char *key, struct cn_words *out,
                          bool *out_loose);
-/* The next "k=v" of a list; v without quotes. False at the end. Parts without '=' (or, loose, ':') are passed over. */
+/* The next "k=v" of a list; v without quotes. False at the end. Parts without '=' (or, loose,
+ * ':') are passed over. */
 bool cn_read_words_pair(struct cn_words *list, struct cn_words *out_key,
                         struct cn_words *out_value, bool *out_loose);
 /* Does `line` quote "<name>=<number>" directly? */
@@ -82,8 +86,8 @@ bool cn_read_words_quotes_metric(struct cn_words line, const char *name);
 bool cn_read_words_plain(struct cn_words *line, struct cn_buf *scratch);
 
 /* ---- read.c ---- */
-const char *cn_reader_keep(struct cn_reader *r,
-                           struct cn_words w); /* into the arena; "" on trouble (in r->st) */
+/* Into the arena; "" on trouble (in r->st). */
+const char *cn_reader_keep(struct cn_reader *r, struct cn_words w);
 void cn_reader_warn(struct cn_reader *r, cn_read_warning_kind kind, int64_t line,
                     int64_t iteration, const char *fmt, ...) CN_PRINTF(5, 6);
 

@@ -1,4 +1,5 @@
-/* Small parsers over parts of a line. They never look outside their part and never fail: no match is an answer. */
+/* Small parsers over parts of a line. They never look outside their part and never fail: no
+ * match is an answer. */
 #include <math.h>
 #include <string.h>
 #include <strings.h>
@@ -198,8 +199,8 @@ bool cn_read_words_quotes_metric(struct cn_words line, const char *name)
     return false;
 }
 
-/* "- **Mutation:** x", "> Node: ...", "* Next: ..." to what they mean. The bold marks are taken out of the first part
- * only, up to the first colon or two bytes beyond. */
+/* "- **Mutation:** x", "> Node: ...", "* Next: ..." to what they mean. The bold marks are taken
+ * out of the first part only, up to the first colon or two bytes beyond. */
 bool cn_read_words_plain(struct cn_words *line, struct cn_buf *scratch)
 {
     struct cn_words w = cn_read_words_trim(*line);

@@ -72,7 +72,8 @@ bool cn_class_parse(const char *name, cn_class *out)
     return i >= 0;
 }
 
-/* Lookups by bisection: the arrays are in id order, with holes only where a log was read back. */
+/* Lookups by bisection: the arrays are in id order, with holes only where a log was read
+ * back. */
 
 const struct cn_node *cn_history_node(const struct cn_history *h, int64_t id)
 {

@@ -79,13 +79,13 @@ struct cn_iteration {
     int64_t id, node, block;
     int32_t slot;   /* (id-1) mod n_parallel: enters the seeds */
     bool replicate; /* of an existing node */
-    bool
-        confirmation; /* a fresh-seed replicate made for the final report, outside the search */
+    /* A fresh-seed replicate made for the final report, outside the search. */
+    bool confirmation;
     cn_iter_state state;
     int32_t attempt; /* of the training; 1-based, 0 before the first submit */
     uint64_t sim_seed, train_seed;
-    const char
-        *seed_mode; /* suggested-default, same-data-robustness, different-data-generalization */
+    /* suggested-default, same-data-robustness, different-data-generalization. */
+    const char *seed_mode;
     const char *strategy;    /* of this iteration */
     const char *parent_rule; /* the rule row that fired, and the parent it chose, in words */
     double scored_value;     /* score of the chosen parent when it was chosen; NaN when parent =
@@ -97,25 +97,25 @@ struct cn_iteration {
     int n_metrics;
     const char *observation; /* one line, host-written */
     const char *message;     /* why it failed, in words; "" when ok */
-    const char
-        *trajectory; /* "conn peak=0.94 final=0.93 trend=[stable], ..."; "" when not known */
+    /* "conn peak=0.94 final=0.93 trend=[stable], ..."; "" when not known. */
+    const char *trajectory;
     const char *activity, *embedding; /* what the figures show, when somebody looked; else "" */
-    const char
-        *hypothesis;   /* what the proposer expected, before the run; "" when it did not say */
+    /* What the proposer expected, before the run; "" when it did not say. */
+    const char *hypothesis;
     const char *dir;   /* run folder, relative to the run */
     const char *token; /* of the last attempt: unique, part of the job's name; "" before the
                           first submit */
-    const char
-        *job; /* what the executor calls the last attempt ("slurm:812"); "" when not known */
+    /* What the executor calls the last attempt ("slurm:812"); "" when not known. */
+    const char *job;
     int32_t infra_retries; /* attempts that ended as infra and were not counted */
-    int64_t planned_ms, submitted_ms,
-        finished_ms; /* never shown in projections that must not depend on time */
+    /* Never shown in projections that must not depend on time. */
+    int64_t planned_ms, submitted_ms, finished_ms;
 };
 
 struct cn_block {
     int64_t number, first, last; /* iteration ids */
-    const struct cn_mutation
-        *regime; /* simulation keys and values of this block: path, "", value */
+    /* Simulation keys and values of this block: path, "", value. */
+    const struct cn_mutation *regime;
     int n_regime;
     bool closed;
     const char *edit_note; /* the protocol edit or why there was none */
@@ -153,8 +153,7 @@ struct cn_run_info {
     double ucb_c;
     const char *c_scale; /* "none" or "spread" */
     /* Dotted paths, separated by commas, that every Config line of the log shows (the
-     * protocol's parameters).
-     * "" or NULL: the keys that mutations have touched so far. */
+     * protocol's parameters). "" or NULL: the keys that mutations have touched so far. */
     const char *log_keys;
 };
 
@@ -183,13 +182,13 @@ bool cn_iter_state_parse(const char *name, cn_iter_state *out);
 bool cn_class_parse(const char *name, cn_class *out);
 bool cn_outcome_parse(const char *name, cn_outcome *out);
 
-const struct cn_node *cn_history_node(const struct cn_history *h,
-                                      int64_t id); /* NULL when absent */
-const struct cn_iteration *cn_history_iteration(const struct cn_history *h,
-                                                int64_t id); /* NULL when absent */
+/* NULL when absent. */
+const struct cn_node *cn_history_node(const struct cn_history *h, int64_t id);
+/* NULL when absent. */
+const struct cn_iteration *cn_history_iteration(const struct cn_history *h, int64_t id);
 const struct cn_block *cn_history_block(const struct cn_history *h, int64_t number);
-double cn_iteration_metric(const struct cn_iteration *it,
-                           const char *name); /* NaN when absent */
+/* NaN when absent. */
+double cn_iteration_metric(const struct cn_iteration *it, const char *name);
 
 /* Rewards of one node over its finished ok iterations. The search pools everything but
  * confirmations; the final report looks at confirmations alone. std is the sample standard

@@ -1,4 +1,5 @@
-/* report.md: what was asked, what was found, what failed, how to go on. One screen first, details after. */
+/* report.md: what was asked, what was found, what failed, how to go on. One screen first,
+ * details after. */
 #include <math.h>
 #include <string.h>
 

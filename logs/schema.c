@@ -1,5 +1,5 @@
-/* The tables of run.db, as numbered migrations. logs/FORMAT.md tells what they mean. A migration that
- * was released never changes; a new need is a new entry at the end. */
+/* The tables of run.db, as numbered migrations. logs/FORMAT.md tells what they mean. A
+ * migration that was released never changes; a new need is a new entry at the end. */
 #include "logs/schema.h"
 
 #include <stddef.h>

@@ -3,8 +3,8 @@
 #define CN_LOGS_SCHEMA_H
 
 int cn_schema_version(void); /* the newest, = number of migrations */
-/* Groups of SQL statements that lead from version to_version - 1 to it, NULL-terminated; NULL for a
- * number out of range. */
+/* Groups of SQL statements that lead from version to_version - 1 to it, NULL-terminated; NULL
+ * for a number out of range. */
 const char *const *cn_schema_migration(int to_version);
 
 struct cn_schema_rule {

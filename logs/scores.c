@@ -1,5 +1,6 @@
-/* ucb_scores.txt, kept for eyes and scripts that know it. Field order of the first published sample (UCB, parent, visits,
- * R2), further metrics behind it, so that a reader of that sample finds every node. */
+/* ucb_scores.txt, kept for eyes and scripts that know it. Field order of the first published
+ * sample (UCB, parent, visits, R2), further metrics behind it, so that a reader of that sample
+ * finds every node. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>

@@ -236,8 +236,8 @@ static int flags_of(cn_store_mode mode, bool create, bool read_only)
     return SQLITE_OPEN_READWRITE | (create ? SQLITE_OPEN_CREATE : 0);
 }
 
-/* Readers open for writing too where they may, and then forbid themselves to: only so can SQLite roll
- * back the journal of a writer that was killed. */
+/* Readers open for writing too where they may, and then forbid themselves to: only so can
+ * SQLite roll back the journal of a writer that was killed. */
 static cn_status open_file(const char *run_dir, cn_store_mode mode, bool create,
                            struct cn_store **out, struct cn_err *err)
 {
@@ -417,7 +417,7 @@ const char *cn_store_dir(const struct cn_store *s)
     return s->dir;
 }
 
-/* ---- 5 lease: outside the count of durable points, because heartbeats come by the clock ---- */
+/* ---- 5 lease: not counted as durable points, because heartbeats come by the clock ---- */
 
 static cn_status take_lease(struct cn_store *s, const char *holder, int64_t now_ms,
                             int64_t ttl_ms, bool steal, struct cn_err *err)

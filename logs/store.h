@@ -2,15 +2,17 @@
  * made of. The only home of SQLite. Tables, states and validity rules: logs/FORMAT.md.
  *
  *     struct cn_store *s;
- *     st = cn_store_create(dir, &info, protocol, config, &s, &err);     // or
- * cn_store_open(dir, CN_STORE_WRITE, ...) st = cn_store_lease_take(s, "host:pid:start", now,
- * 60000, &err);  // then renew it every few seconds st = cn_store_open_block(s, &block, &err);
- *     st = cn_store_plan(s, &node, &iteration, &err);                   // node NULL: train an
- * existing node again st = cn_store_submit(s, id, attempt, token, folder, &err);        //
- * before the job is started st = cn_store_job(s, id, attempt, "slurm:812", &err); // when the
- * executor has named it st = cn_store_running(s, id, attempt, &err); st = cn_store_measure(s,
- * id, attempt, &measurement, &err);        // or cn_store_retry for infra st =
- * cn_store_analyse(s, id, &analysis, &err); st = cn_store_commit(s, id, &err);
+ *     st = cn_store_create(dir, &info, protocol, config, &s, &err); // or cn_store_open(dir,
+ *                                                                   //   CN_STORE_WRITE, ...)
+ *     st = cn_store_lease_take(s, "host:pid:start", now, 60000, &err); // then renew it often
+ *     st = cn_store_open_block(s, &block, &err);
+ *     st = cn_store_plan(s, &node, &iteration, &err); // node NULL: train an existing one again
+ *     st = cn_store_submit(s, id, attempt, token, folder, &err); // before the job is started
+ *     st = cn_store_job(s, id, attempt, "slurm:812", &err);      // the executor has named it
+ *     st = cn_store_running(s, id, attempt, &err);
+ *     st = cn_store_measure(s, id, attempt, &measurement, &err); // or cn_store_retry for infra
+ *     st = cn_store_analyse(s, id, &analysis, &err);
+ *     st = cn_store_commit(s, id, &err);
  *     cn_store_close(s);
  *
  * Every mutation is one durable transaction that checks the fence: CN_ELOCKED when this handle
@@ -180,17 +182,18 @@ CN_MUST_CHECK cn_status cn_store_fact_set(struct cn_store *s, const char *key, c
 CN_MUST_CHECK cn_status cn_store_fact(struct cn_store *s, const char *key, struct cn_buf *out,
                                       struct cn_err *err);
 
-/* For logs/project.c: the two hashes that a projection may have on disk unless a person edited it: `old` as it
- * was, `next` as it was about to be written (one transaction before the file: a crash in between leaves either).
- * CN_ENOTFOUND when it was never written. */
+/* For logs/project.c: the two hashes that a projection may have on disk unless a person edited
+ * it: `old` as it was, `next` as it was about to be written (one transaction before the file: a
+ * crash in between leaves either). CN_ENOTFOUND when it was never written. */
 CN_MUST_CHECK cn_status cn_store_projection_set(struct cn_store *s, const char *name,
                                                 const char *old, const char *next,
                                                 struct cn_err *err);
 CN_MUST_CHECK cn_status cn_store_projection(struct cn_store *s, const char *name,
                                             char out_old[CN_HASH_TEXT],
                                             char out_next[CN_HASH_TEXT], struct cn_err *err);
-/* A person's edit of a projection, in one transaction: the file's words as a version of the text `name` by "user", an
- * event "user-edit", and (not NULL) the free sections as a version of "memory". Known words: nothing. */
+/* A person's edit of a projection, in one transaction: the file's words as a version of the
+ * text `name` by "user", an event "user-edit", and (not NULL) the free sections as a version of
+ * "memory". Known words: nothing. */
 CN_MUST_CHECK cn_status cn_store_user_edit(struct cn_store *s, const char *name,
                                            const char *words, const char *opt_memory,
                                            struct cn_err *err);

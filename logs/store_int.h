@@ -64,8 +64,8 @@ CN_MUST_CHECK cn_status cn_sql_int(struct cn_store *s, const char *sql,
 const char *cn_sql_text(sqlite3_stmt *q, int column); /* never NULL; until the next step */
 double cn_sql_double(sqlite3_stmt *q, int column);    /* NULL reads as NaN */
 
-/* A mutation: BEGIN IMMEDIATE and, when `fenced`, the fence; then either commit (a durable point
- * when something changed) or, with st != CN_OK, roll back.
+/* A mutation: BEGIN IMMEDIATE and, when `fenced`, the fence; then either commit (a durable
+ * point when something changed) or, with st != CN_OK, roll back.
  *     st = cn_store_begin(s, true, err);
  *     if (st == CN_OK)
  *         st = ...;

@@ -1,4 +1,5 @@
-/* The store's content as plain data, and back: cn_store_history, cn_store_create, cn_store_import. */
+/* The store's content as plain data, and back: cn_store_history, cn_store_create,
+ * cn_store_import. */
 #include <math.h>
 #include <stddef.h>
 #include <stdlib.h>
@@ -12,7 +13,8 @@
 
 /* ---- rows into an array of the arena ---- */
 
-/* One load: an array of structs from the rows of a query, whose first column is not looked at here. */
+/* One load: an array of structs from the rows of a query, whose first column is not looked at
+ * here. */
 struct load {
     struct cn_store *s;
     struct cn_history *h;
@@ -473,8 +475,8 @@ static cn_status fill_import(struct cn_store *s, const void *ctx, struct cn_err 
                         SQL_ARGS(SQL_I(cn_clock_now_ms()), SQL_T("import"),
                                  SQL_T("this store was read back from Markdown")),
                         err);
-    if (st ==
-        CN_OK) /* still inside the transaction: a history that breaks the rules leaves no store */
+    /* Still inside the transaction: a history that breaks the rules leaves no store. */
+    if (st == CN_OK)
         st = cn_store_check(s, err);
     return st;
 }

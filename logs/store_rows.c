@@ -1,4 +1,5 @@
-/* Rows as plain inserts, for the steps and for the import of a whole history. Inside a transaction. */
+/* Rows as plain inserts, for the steps and for the import of a whole history. Inside a
+ * transaction. */
 #include <stddef.h>
 
 #include "base/banned.h"

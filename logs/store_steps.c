@@ -1,8 +1,8 @@
 /* The steps of a run: blocks, plan, submit, running, measure, retry, analyse, commit.
  *
- * How a step can be repeated safely: every applied step leaves a row (what, id, attempt, digest of its
- * content) in the table `step`, in its own transaction. The same step again finds the row: equal
- * digest, nothing to do; another digest, the caller contradicts the record. */
+ * How a step can be repeated safely: every applied step leaves a row (what, id, attempt, digest
+ * of its content) in the table `step`, in its own transaction. The same step again finds the
+ * row: equal digest, nothing to do; another digest, the caller contradicts the record. */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>

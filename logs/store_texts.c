@@ -66,7 +66,8 @@ cn_status cn_store_text_put(struct cn_store *s, const char *kind, const char *au
     return cn_store_end(s, st, err);
 }
 
-/* The first column of the first row into `out`; CN_ENOTFOUND with `what` when there is no row. */
+/* The first column of the first row into `out`; CN_ENOTFOUND with `what` when there is no
+ * row. */
 static cn_status fetch(struct cn_store *s, const char *sql, const struct cn_sql_arg *args,
                        const char *what, struct cn_buf *out, struct cn_err *err)
 {
