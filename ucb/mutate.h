@@ -45,8 +45,8 @@ typedef enum { CN_MUTATE_EXPLOIT, CN_MUTATE_EXPLORE, CN_MUTATE_PROBE } cn_mutate
 struct cn_effect {
     int32_t param;   /* index into the space */
     double from, to; /* parent's value, child's value */
-    double
-        gain; /* child's reward - parent's; NaN = unknown; not read when failed or in flight */
+    /* child's reward - parent's; NaN = unknown; not read when failed or in flight. */
+    double gain;
     bool failed;    /* diverged, oom, timeout, crashed */
     bool in_flight; /* planned, no result yet: the parameter counts as tried */
     bool probe;     /* came from a failure-probe: counts for PROBE's turns, not for EXPLORE's */

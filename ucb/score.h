@@ -12,9 +12,9 @@
  *
  * With rewards close together and c = 1.414 the newest leaf nearly always wins; `c_scale
  * spread` multiplies c by max - min of the block's scored rewards (0 with a single node: then
- * the score is the reward). `reward_scale` replaces the reward inside the score by (r - min) /
- * (max - min) or by its rank in [0, 1] (ties share their mean rank; a single node or all equal
- * = 0.5); rows keep the true reward. Spread is taken after it.
+ * the score is the reward). `reward_scale` replaces the reward inside the score by
+ * (r - min) / (max - min) or by its rank in [0, 1] (ties share their mean rank; a single node
+ * or all equal = 0.5); rows keep the true reward. Spread is taken after it.
  */
 #ifndef CN_UCB_SCORE_H
 #define CN_UCB_SCORE_H
@@ -61,8 +61,8 @@ double cn_score_value(cn_score_kind kind, double reward, int64_t total, int64_t 
 CN_MUST_CHECK cn_status cn_score_init(struct cn_score_table *s, const struct cn_tree *t,
                                       const struct cn_score_opts *o, struct cn_err *err);
 void cn_score_clear(struct cn_score_table *s);
-const struct cn_score_row *cn_score_get(const struct cn_score_table *s,
-                                        int64_t id); /* NULL when absent */
+/* NULL when absent. */
+const struct cn_score_row *cn_score_get(const struct cn_score_table *s, int64_t id);
 
 /* "ucb1", "puct"; "none", "spread"; "none", "minmax", "rank". false: unknown (the caller names
  * the key). */

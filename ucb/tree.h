@@ -66,7 +66,7 @@ CN_MUST_CHECK cn_status cn_tree_init(struct cn_tree *t, const struct cn_tree_inp
                                      int64_t n, cn_tree_nan_rule nan_rule, double worst_hint,
                                      struct cn_err *err);
 void cn_tree_clear(struct cn_tree *t);
-const struct cn_tree_node *cn_tree_get(const struct cn_tree *t,
-                                       int64_t id); /* NULL when absent */
+/* NULL when absent. */
+const struct cn_tree_node *cn_tree_get(const struct cn_tree *t, int64_t id);
 
 #endif
