@@ -1,9 +1,11 @@
 /* How long one training step of the FlyVis model takes.
  *
- *     cn_bench_fly_step [--frames 2|4] [--reps 41] [--threads 0] [--neurons 13741] [--edges 434112] [--hidden 80] [--no-reg] [--json]
+ *     cn_bench_fly_step [--frames 2|4] [--reps 41] [--threads 0] [--neurons 13741]
+ *                       [--edges 434112] [--hidden 80] [--no-reg] [--json]
  *
- * A random graph of the full network's size, random frames, g_phi_diff + g_phi_norm + W_L1 + Adam (--no-reg: W_L1 only), median over
- * the repetitions after three unmeasured steps. FLOPs and bytes are counted from the sizes, not measured.
+ * A random graph of the full network's size, random frames, g_phi_diff + g_phi_norm + W_L1 +
+ * Adam (--no-reg: W_L1 only), median over the repetitions after three unmeasured steps. FLOPs
+ * and bytes are counted from the sizes, not measured.
  */
 #include <stdio.h>
 #include <stdlib.h>

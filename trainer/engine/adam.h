@@ -1,8 +1,9 @@
 /* Adam (Kingma & Ba 2015, algorithm 1) on slabs of float: b1 .9, b2 .999, eps 1e-8, no weight
  * decay.
  *
- *   m <- b1 m + (1-b1) g;  v <- b2 v + (1-b2) g^2;  p <- p - lr/(1-b1^t) * m /
- * (sqrt(v)/sqrt(1-b2^t) + eps)
+ *     m <- b1 m + (1-b1) g
+ *     v <- b2 v + (1-b2) g^2
+ *     p <- p - lr/(1-b1^t) * m / (sqrt(v)/sqrt(1-b2^t) + eps)
  *
  *     struct cn_adam_rate r = cn_adam_rate(lr, t);   // t = 1 for the first step
  *     cn_adam_update(&r, n, g, p, m, v);             // any split of [0, n) gives the same bits

@@ -1,8 +1,8 @@
 /* The kernels behind the layers: one table per instruction set, chosen once at run time.
  *
- * CAIRN_CPU=portable|avx2|avx512 overrides the choice (tests, comparisons); an unknown name, or one that this
- * CPU cannot run, is CN_EINPUT. The tables differ in the last bits of their results, never in meaning; each is
- * tested against the double-precision reference.
+ * CAIRN_CPU=portable|avx2|avx512 overrides the choice (tests, comparisons); an unknown name, or
+ * one that this CPU cannot run, is CN_EINPUT. The tables differ in the last bits of their
+ * results, never in meaning; each is tested against the double-precision reference.
  */
 #ifndef CN_ENGINE_KERNELS_H
 #define CN_ENGINE_KERNELS_H

@@ -1,13 +1,22 @@
-/* The kernels, written once on GCC vectors and compiled per instruction set: VB bytes a vector, CMAX vectors of output
- * a block. The including file defines CN_TABLE (name of the table), CN_TABLE_NAME (its words), VB, CMAX, and
- * v_relu, v_sqrt, v_hsum for its registers.
+/* The kernels, written once on GCC vectors and compiled per instruction set: VB bytes a vector,
+ * CMAX vectors of output a block. The including file defines CN_TABLE (name of the table),
+ * CN_TABLE_NAME (its words), VB, CMAX, and v_relu, v_sqrt, v_hsum for its registers.
  *
- * Contents: 1 vectors  2 the block product  3 activations  4 perceptron forward  5 backward  6 Adam  7 edges
+ * Contents:
+ *   1 vectors
+ *   2 the block product
+ *   3 activations
+ *   4 perceptron forward
+ *   5 backward
+ *   6 Adam
+ *   7 edges
  *
- * Everything is one product, C[i][:] (+)= sum_k A[i][k] B[k][:], with A read by single floats at any strides and B, C in
- * rows of whole vectors. Forward: A = rows of the tile. Input adjoint: A = adjoint rows, B = the weights not transposed.
- * Weight gradient: A = adjoint columns, k runs over the rows of the tile. Backward goes by 32 rows, so that they and one weight matrix stay in L1.
- * Accumulators are named one by one by the macros: gcc 12 spills arrays of vectors.
+ * Everything is one product, C[i][:] (+)= sum_k A[i][k] B[k][:], with A read by single floats
+ * at any strides and B, C in rows of whole vectors. Forward: A = rows of the tile. Input
+ * adjoint: A = adjoint rows, B = the weights not transposed. Weight gradient: A = adjoint
+ * columns, k runs over the rows of the tile. Backward goes by 32 rows, so that they and one
+ * weight matrix stay in L1. Accumulators are named one by one by the macros: gcc 12 spills
+ * arrays of vectors.
  */
 #include <math.h>
 #include <string.h>
@@ -234,8 +243,9 @@ INLINE vf v_abs(vf x)
     return (vf)((vi)x & 0x7fffffff);
 }
 
-/* e^x to about 1 unit in the last place on -87..88, clamped outside, NaN kept. x = n ln 2 + r by the magic-number rounding, |r| <= ln 2 / 2,
- * then a polynomial in r (minimax coefficients as in Cephes, S. Moshier) and n into the exponent. */
+/* e^x to about 1 unit in the last place on -87..88, clamped outside, NaN kept. x = n ln 2 + r
+ * by the magic-number rounding, |r| <= ln 2 / 2, then a polynomial in r (minimax coefficients
+ * as in Cephes, S. Moshier) and n into the exponent. */
 INLINE vf v_exp(vf x)
 {
     const float magic = 12582912.0f; /* 1.5 * 2^23: adding it rounds to whole numbers */
@@ -345,7 +355,8 @@ static void forward(const struct cn_mlp *net, struct cn_mlp_tile *t, int32_t n)
 
 /* ---- 5 backward ---- */
 
-/* Unit-seed adjoint of the last hidden layer d = w_out act'(h), and with g the gradients of w_out, b_out and that layer's bias. */
+/* Unit-seed adjoint of the last hidden layer d = w_out act'(h), and with g the gradients of
+ * w_out, b_out and that layer's bias. */
 INLINE void last_hidden(const struct cn_mlp *net, cn_mlp_act act, int64_t n, const float *h,
                         const float *seed, float *d, float *g_out, float *g_bias)
 {
@@ -364,7 +375,8 @@ INLINE void last_hidden(const struct cn_mlp *net, cn_mlp_act act, int64_t n, con
     }
 }
 
-/* d *= act'(h); with g_bias += seed d. h is scaled by the seed: the weight gradient below wants it so. */
+/* d *= act'(h); with g_bias += seed d. h is scaled by the seed: the weight gradient below wants
+ * it so. */
 INLINE void inner_hidden(const struct cn_mlp *net, cn_mlp_act act, int64_t n, float *h,
                          const float *seed, float *d, float *g_bias)
 {

@@ -1,17 +1,23 @@
-/* ReLU networks of three maps: forward over active inputs only, backward by subset sums. Included by kernels_impl.h for
- * AVX-512 and AVX2 once its blocks are defined.
+/* ReLU networks of three maps: forward over active inputs only, backward by subset sums.
+ * Included by kernels_impl.h for AVX-512 and AVX2 once its blocks are defined.
  *
- * Forward. About half of h1 is zero. For four rows the union of their active units becomes an index list, and the
- * block product runs over that list. Of the second hidden layer only its mask and the output survive.
+ * Forward. About half of h1 is zero. For four rows the union of their active units becomes an
+ * index list, and the block product runs over that list. Of the second hidden layer only its
+ * mask and the output survive.
  *
- * Backward ("four Russians"). The output is one number, so the adjoint of layer 2 is mask * w_out: binary. With W the
- * inner map (k, :) and s the seeds,
- *   u_r = sum over active k of w_out_k W[k]       = one look-up per four units in sums made once per pack,
- *   M_k = sum over rows active at k of s_r h1_r   = one look-up per four rows in sums made once per tile,
- * and dW[k] = w_out_k M_k, db_k = w_out_k c_k, dw_out_k = W[k].M_k + b_k c_k with c_k = sum of s_r over active rows:
- * cn_mlp_grad_add makes these three from M and c. Exact up to the order of additions, and the cost does not depend on
- * how many units are active. Columns go in blocks of one vector, outermost, so that both tables of a block (20 KB and 16 KB
- * at 80 units with AVX-512) stay in L1; rows by 64 for the second, all rows of the tile for the first.
+ * Backward ("four Russians"). The output is one number, so the adjoint of layer 2 is
+ * mask * w_out: binary. With W the inner map (k, :) and s the seeds,
+ *
+ *   u_r = sum over active k of w_out_k W[k]      = one look-up per four units in sums made once
+ *                                                  per pack,
+ *   M_k = sum over rows active at k of s_r h1_r  = one look-up per four rows in sums made once
+ *                                                  per tile,
+ *
+ * and dW[k] = w_out_k M_k, db_k = w_out_k c_k, dw_out_k = W[k].M_k + b_k c_k with c_k = sum of
+ * s_r over active rows: cn_mlp_grad_add makes these three from M and c. Exact up to the order
+ * of additions, and the cost does not depend on how many units are active. Columns go in blocks
+ * of one vector, outermost, so that both tables of a block (20 KB and 16 KB at 80 units with
+ * AVX-512) stay in L1; rows by 64 for the second, all rows of the tile for the first.
  */
 
 /* ---- bits ---- */
@@ -25,8 +31,8 @@ enum {
 
 INLINE void put_bits(uint8_t *to, uint32_t bits)
 {
-    memcpy(to, &bits,
-           MASK_BYTES); /* little-endian, like every CPU that has these instructions */
+    /* Little-endian, like every CPU that has these instructions. */
+    memcpy(to, &bits, MASK_BYTES);
 }
 
 INLINE uint32_t get_bits(const uint8_t *from)
@@ -145,7 +151,8 @@ INLINE int32_t first_layer4(const struct cn_mlp *net, int32_t in, const float *x
     return count;
 }
 
-/* One column block: z of four rows from the listed units; y vectors += relu(z) w_out, masks of z > 0. */
+/* One column block: z of four rows from the listed units; y vectors += relu(z) w_out, masks of
+ * z > 0. */
 #define T_START(r, col) vf c##r##col = v_load(bias + col * VF);
 #define T_LOAD_A(r)     vf a##r = v_set(h[r * hp + k]);
 #define T_FINISH(r, col)                                \
@@ -204,7 +211,8 @@ INLINE void forward_with(const struct cn_mlp *net, struct cn_mlp_tile *t, int32_
     }
 }
 
-/* The number of inputs known at compile time for embeddings of two (g: 3, f: 5), so that the small loops unroll. */
+/* The number of inputs known at compile time for embeddings of two (g: 3, f: 5), so that the
+ * small loops unroll. */
 static void tables_forward(const struct cn_mlp *net, struct cn_mlp_tile *t, int32_t n)
 {
     if (net->shape.in == 3)
@@ -272,7 +280,8 @@ static void transpose_masks(const struct cn_mlp *net, const uint8_t *mask, int32
     }
 }
 
-/* Sums of s h1 over the rows of each group of four, for one column block; and which h1 are active. */
+/* Sums of s h1 over the rows of each group of four, for one column block; and which h1 are
+ * active. */
 INLINE void row_sums(const struct cn_mlp *net, int32_t in, const float *rows, int64_t ldx,
                      const float *seed, int32_t groups, int64_t j, float *sums,
                      uint16_t *active)
@@ -296,8 +305,9 @@ INLINE void row_sums(const struct cn_mlp *net, int32_t in, const float *rows, in
     }
 }
 
-/* Subset g of a word of nibbles: vector number (word >> 4g) & 15 of the g-th table of 16 vectors. The rotation leaves the
- * nibble as a byte offset, so a look-up is rotate, mask, add from memory. */
+/* Subset g of a word of nibbles: vector number (word >> 4g) & 15 of the g-th table of 16
+ * vectors. The rotation leaves the nibble as a byte offset, so a look-up is rotate, mask, add
+ * from memory. */
 INLINE vf pick(const float *table, uint64_t word, int32_t g)
 {
     uint64_t turned = word >> ((4 * g + 64 - SHIFT) & 63) | word << ((SHIFT - 4 * g) & 63);
@@ -305,7 +315,8 @@ INLINE vf pick(const float *table, uint64_t word, int32_t g)
                                                 (turned & 15 << SHIFT)));
 }
 
-/* M[k] of one column block += the sums that unit k's rows select. Four units at a time hide the latency. */
+/* M[k] of one column block += the sums that unit k's rows select. Four units at a time hide the
+ * latency. */
 INLINE void unit_sums(int64_t hp, const uint64_t *word, int32_t groups, const float *sums,
                       float *m)
 {
@@ -357,7 +368,8 @@ INLINE void row_adjoints(const float *table, const uint16_t *mask, int64_t hp, i
     }
 }
 
-/* Gradient of the first layer's column block from its adjoints d, g0[i] += sum_r xs[r][i] d[r]. */
+/* Gradient of the first layer's column block from its adjoints d, g0[i] += sum_r xs[r][i]
+ * d[r]. */
 INLINE void first_layer_sums(int32_t in, int64_t hp, int64_t ldx, int32_t n, const float *xs,
                              const float *d, float *g0)
 {
@@ -374,7 +386,8 @@ INLINE void first_layer_sums(int32_t in, int64_t hp, int64_t ldx, int32_t n, con
             v_store(g0 + i * hp, v_load(g0 + i * hp) + acc[i]);
 }
 
-/* c_k += sum of seeds over the rows active at k, and the output bias. Four sums a block hide the latency. */
+/* c_k += sum of seeds over the rows active at k, and the output bias. Four sums a block hide
+ * the latency. */
 static void seed_sums(const struct cn_mlp *net, const struct cn_mlp_tile *t, int32_t n,
                       struct cn_mlp_grad *g)
 {

@@ -1,4 +1,5 @@
-/* Plans, packing and the slab layout of small perceptrons; the arithmetic is in kernels_impl.h. See mlp.h. */
+/* Plans, packing and the slab layout of small perceptrons; the arithmetic is in kernels_impl.h.
+ * See mlp.h. */
 #include "trainer/engine/mlp.h"
 
 #include <stdatomic.h>
@@ -326,7 +327,8 @@ void cn_mlp_grad_sum(const struct cn_mlp *net, struct cn_mlp_grad *const g[], in
     }
 }
 
-/* Inner map l of unit k. Subset sums leave M_k and c_k (kernels_tables.h), the dense kernels the gradients themselves. */
+/* Inner map l of unit k. Subset sums leave M_k and c_k (kernels_tables.h), the dense kernels
+ * the gradients themselves. */
 static void add_unit(const struct cn_mlp *net, const struct cn_mlp_grad *g, int32_t l,
                      int64_t k, float scale, float *dw, float *db)
 {

@@ -1,21 +1,24 @@
 /* Multilayer perceptrons with one output, evaluated on tiles of rows: forward, and backward
  * while the tile is hot.
  *
- *   z1 = W0 x + b0,  h1 = act(z1),  z2 = W1 h1 + b1,  ...,  y = w_last . h + b_last      (no
- * output activation)
+ *     z1 = W0 x + b0,  h1 = act(z1),  z2 = W1 h1 + b1,  ...,  y = w_last . h + b_last
+ *
+ * (no output activation).
  *
  * Parameters live in the caller's slab, tensors in the order w0 b0 w1 b1 ... , weights (out,
  * in) row-major: w0 (hidden, in), w1.. (hidden, hidden), last (1, hidden). n_layers counts the
  * linear maps (2..8).
  *
- *     struct cn_mlp *net = cn_mlp_new(&shape, &err);                // packed, padded copy of
- * the weights struct cn_mlp_tile *t = cn_mlp_tile_new(net);                 // one per chunk of
- * rows struct cn_mlp_grad *g = cn_mlp_grad_new(net);                 // one accumulator per
- * chunk cn_mlp_pack(net, params);                                     // after every change of
- * the parameters cn_mlp_grad_zero(net, g); for each tile: fill t->x rows 0..n;
- * cn_mlp_forward(net, t, n); set t->seed; cn_mlp_backward(net, t, n, g, inputs);
- *     cn_mlp_grad_add(net, g, scale, dparams);                      // += scale * g, unpadded,
- * in slab order
+ *     struct cn_mlp *net = cn_mlp_new(&shape, &err); // packed, padded copy of the weights
+ *     struct cn_mlp_tile *t = cn_mlp_tile_new(net);  // one per chunk of rows
+ *     struct cn_mlp_grad *g = cn_mlp_grad_new(net);  // one accumulator per chunk
+ *     cn_mlp_pack(net, params);                      // after every change of the parameters
+ *     cn_mlp_grad_zero(net, g);
+ *     for each tile: fill t->x rows 0..n;
+ *                    cn_mlp_forward(net, t, n);
+ *                    set t->seed;
+ *                    cn_mlp_backward(net, t, n, g, inputs);
+ *     cn_mlp_grad_add(net, g, scale, dparams); // += scale * g, unpadded, in slab order
  *
  * backward: weight gradients += seed[r] * dy[r]/dparams; t->dx[r][j] = dy[r]/dx[j] for UNIT
  * seed, for the inputs j whose bit is set in `inputs` (others keep what they held). So one
@@ -58,8 +61,8 @@ struct cn_mlp_tile {
     float *y;    /* (CN_MLP_ROWS) outputs */
     float *seed; /* (CN_MLP_ROWS) weight seeds dL/dy, filled by the caller before backward */
     float *dx;   /* (CN_MLP_ROWS, ldx) unit-seed input gradients */
-    uint16_t *
-        mask; /* (CN_MLP_ROWS, cn_mlp_mask_size) which units of the last hidden layer are active */
+    /* (CN_MLP_ROWS, cn_mlp_mask_size) which units of the last hidden layer are active. */
+    uint16_t *mask;
     float *scratch; /* private */
 };
 
@@ -79,11 +82,12 @@ void cn_mlp_free(struct cn_mlp *net);
 struct cn_mlp_tile *cn_mlp_tile_new(const struct cn_mlp *net); /* NULL: no memory */
 void cn_mlp_tile_free(struct cn_mlp_tile *t);
 
-/* As many tiles as threads may want at once: a chunk takes one and gives it back, so that tiles stay in the cache of
- * the thread that used them last. What a tile held before never shows in results. */
+/* As many tiles as threads may want at once: a chunk takes one and gives it back, so that tiles
+ * stay in the cache of the thread that used them last. What a tile held before never shows in
+ * results. */
 struct cn_mlp_tiles;
-struct cn_mlp_tiles *cn_mlp_tiles_new(const struct cn_mlp *net,
-                                      int count); /* NULL: no memory */
+/* NULL: no memory. */
+struct cn_mlp_tiles *cn_mlp_tiles_new(const struct cn_mlp *net, int count);
 void cn_mlp_tiles_free(struct cn_mlp_tiles *ts);
 struct cn_mlp_tile *cn_mlp_tiles_take(struct cn_mlp_tiles *ts);
 void cn_mlp_tiles_give(struct cn_mlp_tiles *ts, const struct cn_mlp_tile *t);
@@ -93,8 +97,9 @@ void cn_mlp_grad_free(struct cn_mlp_grad *g);
 
 void cn_mlp_pack(struct cn_mlp *net, const float *params);
 void cn_mlp_forward(const struct cn_mlp *net, struct cn_mlp_tile *t, int32_t n_rows);
-/* Forward and backward may be visits apart: keep t->mask after forward (mask_size shorts a row, 0 when the network keeps none),
- * fill t->x again and call resume instead of forward. y is not recomputed. */
+/* Forward and backward may be visits apart: keep t->mask after forward (mask_size shorts a row,
+ * 0 when the network keeps none), fill t->x again and call resume instead of forward. y is not
+ * recomputed. */
 int64_t cn_mlp_mask_size(const struct cn_mlp *net);
 void cn_mlp_resume(const struct cn_mlp *net, struct cn_mlp_tile *t, int32_t n_rows,
                    const uint16_t *mask);

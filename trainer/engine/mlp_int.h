@@ -1,7 +1,8 @@
 /* Packed network, tile scratch and gradient accumulator: for mlp.c and the kernels only.
  *
- * hp = hidden size padded to 16 floats; padded units have weight 0 everywhere, so they neither act nor learn. The
- * bias of the first layer is one more input that is always 1, in column `in` of x.
+ * hp = hidden size padded to 16 floats; padded units have weight 0 everywhere, so they neither
+ * act nor learn. The bias of the first layer is one more input that is always 1, in column `in`
+ * of x.
  */
 #ifndef CN_ENGINE_MLP_INT_H
 #define CN_ENGINE_MLP_INT_H
@@ -42,13 +43,13 @@ struct cn_mlp_grad {
 /* Tile scratch, in this order. */
 static inline float *cn_mlp_h(const struct cn_mlp *net, const struct cn_mlp_tile *t, int32_t l)
 {
-    return t->scratch +
-           (int64_t)l * CN_MLP_ROWS * net->hp; /* (ROWS, hp) outputs of hidden layer l */
+    /* (ROWS, hp) outputs of hidden layer l. */
+    return t->scratch + (int64_t)l * CN_MLP_ROWS * net->hp;
 }
 static inline float *cn_mlp_d(const struct cn_mlp *net, const struct cn_mlp_tile *t, int32_t k)
 {
-    return cn_mlp_h(
-        net, t, net->shape.n_layers - 1 + k); /* k = 0, 1: unit-seed adjoints, alternating */
+    /* k = 0, 1: unit-seed adjoints, alternating. */
+    return cn_mlp_h(net, t, net->shape.n_layers - 1 + k);
 }
 static inline float *cn_mlp_xs(const struct cn_mlp *net, const struct cn_mlp_tile *t)
 {

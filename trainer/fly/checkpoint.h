@@ -1,15 +1,16 @@
 /* A training on disk: everything that makes what follows bit-identical to an unbroken run.
  *
- * checkpoint.safetensors: the parameters (one tensor each), Adam's moments, the sampler's Mersenne twister, both
- * tables of the history, the sums since the last report; and as metadata the position, the number of Adam steps, the hash
- * of the settings and the key of the data set. model.safetensors: the parameters and the history, without the
- * optimiser and without times: the same training gives the same bytes.
+ * checkpoint.safetensors: the parameters (one tensor each), Adam's moments, the sampler's
+ * Mersenne twister, both tables of the history, the sums since the last report; and as metadata
+ * the position, the number of Adam steps, the hash of the settings and the key of the data set.
+ * model.safetensors: the parameters and the history, without the optimiser and without times:
+ * the same training gives the same bytes.
  *
  *     st = cn_fly_checkpoint_save(trainer, CN_FLY_FILE_CHECKPOINT, path, config_hash, &err);
  *     st = cn_fly_checkpoint_load(trainer, CN_FLY_FILE_CHECKPOINT, path, config_hash, &err);
  *
- * Saving does not disturb the training. Loading refuses a file of another config, data set or format
- * (CN_EINPUT, in words) and a damaged one (CN_ECORRUPT); the trainer is then unchanged.
+ * Saving does not disturb the training. Loading refuses a file of another config, data set or
+ * format (CN_EINPUT, in words) and a damaged one (CN_ECORRUPT); the trainer is then unchanged.
  */
 #ifndef CN_FLY_CHECKPOINT_H
 #define CN_FLY_CHECKPOINT_H

@@ -1,6 +1,6 @@
-/* The FlyVis study's settings as plain data. trainer/run reads them from YAML (old and new spellings); the
- * rest of trainer/fly only sees this struct. Field names follow the v2 YAML keys (specs
- * flyvis_gnn 8.3).
+/* The FlyVis study's settings as plain data. trainer/run reads them from YAML (old and new
+ * spellings); the rest of trainer/fly only sees this struct. Field names follow the v2 YAML
+ * keys (specs flyvis_gnn 8.3).
  */
 #ifndef CN_FLY_CONFIG_H
 #define CN_FLY_CONFIG_H
@@ -32,10 +32,10 @@ typedef enum {
 typedef enum { CN_SIM_PLAIN, CN_SIM_TANH, CN_SIM_MULTIPLE_RELU, CN_SIM_NULL } cn_fly_variant;
 
 struct cn_fly_simulation {
-    char connectome
-        [CN_FLY_NAME]; /* "synthetic", or the name/path of an imported connectome folder */
-    int32_t extent;    /* hexagonal radius R; 8 in the publications */
-    int32_t n_types;   /* synthetic only: 12..16 */
+    /* "synthetic", or the name/path of an imported connectome folder. */
+    char connectome[CN_FLY_NAME];
+    int32_t extent;           /* hexagonal radius R; 8 in the publications */
+    int32_t n_types;          /* synthetic only: 12..16 */
     uint64_t connectome_seed; /* synthetic only: which network */
     int64_t n_frames;         /* training frames T */
     int64_t n_test_frames;    /* test frames (noise-free unless said) */
@@ -62,8 +62,8 @@ struct cn_fly_graph_model {
 struct cn_fly_training {
     uint64_t seed;
     int32_t n_epochs, batch_size, data_augmentation_loop;
-    int64_t
-        max_iterations; /* 0 = the full schedule; a cap on the total number of iterations (demos, tests) */
+    /* 0 = the full schedule; a cap on the total number of iterations (demos, tests). */
+    int64_t max_iterations;
     double lr_W, lr, lr_embedding, lr_update; /* lr_update 0 = lr */
     double coeff_W_L1, coeff_W_L2;
     double coeff_g_phi_diff, coeff_g_phi_norm, coeff_g_phi_weight_L1, coeff_g_phi_weight_L2;
@@ -73,18 +73,18 @@ struct cn_fly_training {
     double coeff_f_theta_linearity, coeff_f_theta_centering, coeff_W_sign, W_sign_temperature;
     double linearity_warmup_fraction; /* .3 */
     int64_t linearity_rampup_iters;   /* 200 */
-    double
-        regul_annealing_rate; /* v2: one rate; v1 presets read the coeff_*_rate fields below */
+    /* v2: one rate; v1 presets read the coeff_*_rate fields below. */
+    double regul_annealing_rate;
     double rate_W_L1, rate_g_phi_weight_L1, rate_f_theta_weight_L1; /* v1 */
-    bool
-        W_L2_shadowed; /* reference quirk (defect 1): W_L2 only reached when W_L1 was not applied; default true */
+    /* Reference quirk (defect 1): W_L2 only reached when W_L1 was not applied; default true. */
+    bool W_L2_shadowed;
     cn_fly_generation generation;
     cn_fly_winit w_init_mode;
     double w_init_scale, grad_clip_W;
     bool alternate_training; /* two-stage of seed 001 (4.6) */
     double alternate_joint_ratio, alternate_lr_ratio;
-    int32_t time_window,
-        time_step; /* enter the sampler's range R = T-4-time_step-time_window */
+    /* Enter the sampler's range R = T-4-time_step-time_window. */
+    int32_t time_window, time_step;
     double loss_noise_level;
     int32_t threads; /* 0 = all available */
 };

@@ -1,4 +1,5 @@
-/* From the connectome to the graph (specs flyvis_gnn 1.2, 1.3), and the imported-connectome folder.
+/* From the connectome to the graph (specs flyvis_gnn 1.2, 1.3), and the imported-connectome
+ * folder.
  *
  * 1 hull fill and numbering   2 reading   3 expansion   4 the folder
  */
@@ -54,8 +55,8 @@ static int32_t gcd(int32_t a, int32_t b)
     return a;
 }
 
-/* Whether some lattice holds a source whose target at this offset exists: positions that are multiples of a and,
- * shifted by d, multiples of b exist exactly when gcd(a,b) divides d. */
+/* Whether some lattice holds a source whose target at this offset exists: positions that are
+ * multiples of a and, shifted by d, multiples of b exist exactly when gcd(a,b) divides d. */
 static bool can_land(const struct cn_fly_cell_type *s, const struct cn_fly_cell_type *t,
                      int32_t du, int32_t dv)
 {
@@ -179,7 +180,8 @@ static cn_status lattice_init(struct lattice *l, const struct cn_fly_connectome 
     return CN_OK;
 }
 
-/* Visit the edges of one projection and offset in order; counts them, and stores them when g has arrays. */
+/* Visit the edges of one projection and offset in order; counts them, and stores them when g
+ * has arrays. */
 static int64_t land_offset(const struct lattice *l, const struct cn_fly_projection *p,
                            int32_t k, float w, int64_t at, struct cn_fly_graph *g)
 {
@@ -200,7 +202,8 @@ static int64_t land_offset(const struct lattice *l, const struct cn_fly_projecti
     return at;
 }
 
-/* exp in double and rounded once, so that the weight does not depend on the C library; then a float32 product. */
+/* exp in double and rounded once, so that the weight does not depend on the C library; then a
+ * float32 product. */
 static float weight(const struct cn_fly_projection *p, int32_t k,
                     const struct cn_fly_params *params)
 {

@@ -12,11 +12,15 @@
  * lattice can hold (two strides that never meet) get no number, so the same parameters serve
  * every extent.
  *
- *     struct cn_fly_connectome c;  struct cn_fly_params p;  struct cn_fly_graph g;
+ *     struct cn_fly_connectome c;
+ *     struct cn_fly_params p;
+ *     struct cn_fly_graph g;
  *     st = cn_fly_connectome_read("fib25-fib19_v2.2.json", &c, &err);
  *     st = cn_fly_params_read("flow_0000_000.json", &p, &err);
- *     st = cn_fly_connectome_expand(&c, &p, 8, &g, &err);        // 13,741 neurons, 434,112
- * edges cn_fly_graph_clear(&g);  cn_fly_params_clear(&p);  cn_fly_connectome_clear(&c);
+ *     st = cn_fly_connectome_expand(&c, &p, 8, &g, &err); // 13,741 neurons, 434,112 edges
+ *     cn_fly_graph_clear(&g);
+ *     cn_fly_params_clear(&p);
+ *     cn_fly_connectome_clear(&c);
  */
 #ifndef CN_FLY_CONNECTOME_H
 #define CN_FLY_CONNECTOME_H

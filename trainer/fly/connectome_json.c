@@ -1,4 +1,5 @@
-/* Readers of the two JSON texts (specs flyvis_gnn 1.1, 1.3): strict, every complaint with file and place. */
+/* Readers of the two JSON texts (specs flyvis_gnn 1.1, 1.3): strict, every complaint with file
+ * and place. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -54,7 +55,8 @@ static const struct known_key params_keys[] = {{"nodes_bias", true},
                                                {"edges_syn_strength", true}};
 #define N_KEYS(a) ((int)(sizeof(a) / sizeof((a)[0])))
 
-/* Only known keys, then all that are required: a misspelt key is named as such, not as a missing one. */
+/* Only known keys, then all that are required: a misspelt key is named as such, not as a
+ * missing one. */
 static cn_status check_keys(const struct place *at, const struct cn_json *object,
                             const struct known_key *keys, int n_keys, struct cn_err *err)
 {
@@ -199,7 +201,8 @@ static cn_status read_nodes(struct cn_fly_connectome *c, struct place *at,
     return st;
 }
 
-/* The input units must be the first types, on every column: the graph's stimulus indexing rests on it. */
+/* The input units must be the first types, on every column: the graph's stimulus indexing rests
+ * on it. */
 static cn_status read_input_units(struct cn_fly_connectome *c, struct place *at,
                                   const struct cn_json *root, struct cn_err *err)
 {

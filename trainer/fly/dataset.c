@@ -74,7 +74,8 @@ static void put_number(struct cn_buf *b, const char *key, double x)
     cn_buf_printf(b, "%s %s\n", key, cn_text_double(x, text));
 }
 
-/* Every setting that shapes a stored number, one a line. The smoothing window does not: targets are made on reading. */
+/* Every setting that shapes a stored number, one a line. The smoothing window does not: targets
+ * are made on reading. */
 static cn_status write_settings(const struct cn_fly_simulation *sim, struct cn_buf *b,
                                 struct cn_err *err)
 {
@@ -331,7 +332,8 @@ static void point_splits(const struct cn_fly_simulation *sim, struct cn_fly_data
     d->smoothing_window = sim->derivative_smoothing_window;
 }
 
-/* The copy of the connectome inside the set; a broken one is damage, whatever the reader called it. */
+/* The copy of the connectome inside the set; a broken one is damage, whatever the reader called
+ * it. */
 static cn_status load_graph(const struct cn_fly_set *set, struct cn_fly_graph *out,
                             struct cn_err *err)
 {

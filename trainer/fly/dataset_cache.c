@@ -1,8 +1,9 @@
 /* The cache: marks of use, and eviction of what was used longest ago.
  *
- * A race, told: A evicts set S while B opens it. Both need S's lock. If A is first, B finds no header and makes S anew;
- * if B is first, it leaves a locked file <key>.use.<pid>.<n> before it gives the lock back, A then sees the mark and
- * passes on. A mark whose process died is not locked any more and is swept. */
+ * A race, told: A evicts set S while B opens it. Both need S's lock. If A is first, B finds no
+ * header and makes S anew; if B is first, it leaves a locked file <key>.use.<pid>.<n> before it
+ * gives the lock back, A then sees the mark and passes on. A mark whose process died is not
+ * locked any more and is swept. */
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -89,7 +90,8 @@ static int oldest_first(const void *pa, const void *pb)
     return strcmp(a->key, b->key);
 }
 
-/* Remove one set unless somebody has it; the header goes first, so that a half-removed set is never believed. */
+/* Remove one set unless somebody has it; the header goes first, so that a half-removed set is
+ * never believed. */
 static bool evict(const struct cn_fly_set *set, const struct entry *e, char **names, int n)
 {
     char lock_name[CN_HASH_TEXT + 8];

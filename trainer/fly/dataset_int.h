@@ -52,7 +52,8 @@ CN_MUST_CHECK cn_status cn_fly_set_header(const struct cn_fly_set *set,
                                           const char *moments_hash, struct cn_buf *out,
                                           struct cn_err *err);
 
-/* dataset_cache.c: evict until `need` more bytes fit the budget. Call with the set's lock held. */
+/* dataset_cache.c: evict until `need` more bytes fit the budget. Call with the set's lock
+ * held. */
 CN_MUST_CHECK cn_status cn_fly_set_make_room(const struct cn_fly_set *set, int64_t need,
                                              struct cn_err *err);
 /* Mark the set as in use by this process (before its lock is given back). */

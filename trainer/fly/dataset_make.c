@@ -1,7 +1,8 @@
-/* Making a data set: simulate, stream to disk, moments, and the header last (specs flyvis_gnn 2.1, order inside a frame).
+/* Making a data set: simulate, stream to disk, moments, and the header last (specs flyvis_gnn
+ * 2.1, order inside a frame).
  *
- * The arrays are gigabytes at full size, so they are streamed and synced here; they may be lost without harm, because only
- * header.json, written after all of them, makes a folder count. */
+ * The arrays are gigabytes at full size, so they are streamed and synced here; they may be lost
+ * without harm, because only header.json, written after all of them, makes a folder count. */
 #include <errno.h>
 #include <fcntl.h>
 #include <math.h>
@@ -313,7 +314,8 @@ static cn_status same_as_keyed(const struct cn_fly_set *set, const char *copy,
     return st;
 }
 
-/* A copy of the connectome goes into the set: the numbers and the network they came from cannot part. */
+/* A copy of the connectome goes into the set: the numbers and the network they came from cannot
+ * part. */
 static cn_status keep_connectome(const struct cn_fly_set *set, struct cn_fly_graph *out,
                                  struct cn_err *err)
 {
@@ -434,7 +436,8 @@ cn_status cn_fly_set_make(const struct cn_fly_set *set, struct cn_err *err)
         st = run_both(set, &g, &m, err);
     if (st == CN_OK)
         st = write_ends(set, &g, &m, err);
-    /* Give the space back; if that fails too, the leftover does not count and is removed next time. */
+    /* Give the space back; if that fails too, the leftover does not count and is removed next
+     * time. */
     if (st != CN_OK && cn_file_remove_tree(set->dir, NULL) != CN_OK)
         cn_fly_set_say(set, "%s: unfinished and not removed", set->dir);
     moments_clear(&m);

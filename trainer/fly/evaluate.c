@@ -225,7 +225,8 @@ static void score(struct cn_fly_evaluator *ev)
         cn_fly_correct(ev->e, g->src, g->dst, ev->W, ev->s_g, ev->gm, ev->s_f, ev->star);
     r->outliers = cn_fly_outliers(ev->W_true, ev->star, ev->e, ev->keep);
     r->connectivity = cn_fly_fit(ev->W_true, ev->star, ev->keep, ev->e);
-    /* On the same edges, so that the two can be compared; the dropped ones are reported as a count. */
+    /* On the same edges, so that the two can be compared; the dropped ones are reported as a
+     * count. */
     r->connectivity_identity = cn_fly_r2_identity(ev->W_true, ev->star, ev->keep, ev->e);
     r->raw = cn_fly_fit(ev->W_true, ev->W, NULL, ev->e);
     r->tau = cn_fly_fit(ev->tau_true, ev->tau, NULL, ev->n);
@@ -292,8 +293,8 @@ static cn_status testing_init(struct testing *t, struct cn_fly_evaluator *ev,
     return cn_fly_traces_init(&t->traces, ev->n, err);
 }
 
-/* A photoreceptor, and neurons of five other types spread over the list, each from the middle of the eye. The first
- * eight types are the photoreceptors, which all see the same light. */
+/* A photoreceptor, and neurons of five other types spread over the list, each from the middle
+ * of the eye. The first eight types are the photoreceptors, which all see the same light. */
 static void choose_picks(struct testing *t)
 {
     const struct cn_fly_graph *g = &t->ev->data->graph;

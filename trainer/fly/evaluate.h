@@ -1,13 +1,14 @@
 /* Measuring a model against the truth it was trained to recover (specs flyvis_gnn 5, errata).
  *
  *     struct cn_fly_evaluator *ev;
- *     st = cn_fly_evaluator_new(model, &data, pool, &ev, &err);     // runs the self-test of metrics.h first
- *     cn_fly_evaluator_recover(ev);                                 // W*, tau, V_rest from the current parameters
+ *     st = cn_fly_evaluator_new(model, &data, pool, &ev, &err); // metrics.h's self-test first
+ *     cn_fly_evaluator_recover(ev);                             // W*, tau, V_rest as they are
  *     cn_fly_evaluator_recovered(ev)->connectivity.r2
- *     st = cn_fly_evaluator_test(ev, target, &test, &err);          // one-step and rollout on the test split
+ *     st = cn_fly_evaluator_test(ev, target, &test, &err);      // one step ahead, rolled out
  *     cn_fly_evaluator_free(ev);
  *
- * recover allocates nothing and can be called during training; results do not depend on the number of threads.
+ * recover allocates nothing and can be called during training; results do not depend on the
+ * number of threads.
  */
 #ifndef CN_FLY_EVALUATE_H
 #define CN_FLY_EVALUATE_H
@@ -22,8 +23,8 @@
 #include "trainer/fly/metrics.h"
 #include "trainer/fly/model.h"
 
-/* Every number a training reports: name, hard minimum, hard maximum (infinite = none), better, role, meaning.
- * The order is the order in result.json. */
+/* Every number a training reports: name, hard minimum, hard maximum (infinite = none), better,
+ * role, meaning. The order is the order in result.json. */
 #define CN_FLY_METRIC_MAP(X)                                                                  \
     X(connectivity_R2, 0, 1, higher, primary,                                                 \
       "true against corrected W: squared correlation, |error| > 5 dropped")                   \
@@ -83,14 +84,15 @@ struct cn_fly_test {
     int64_t clamped; /* voltages */
     int64_t frames, n_picks;
     int64_t pick[CN_FLY_PICKS]; /* neurons */
-    double *
-        trace; /* owned: (4, CN_FLY_PICKS, frames): y true, y predicted, v true, v rolled out */
+    /* Owned, (4, CN_FLY_PICKS, frames): y true, y predicted, v true, v rolled out. */
+    double *trace;
 };
 void cn_fly_test_clear(struct cn_fly_test *t);
 
 struct cn_fly_evaluator;
 
-/* Borrows all three for its life. CN_EINPUT with the failed check when the self-test does not pass. */
+/* Borrows all three for its life. CN_EINPUT with the failed check when the self-test does not
+ * pass. */
 CN_MUST_CHECK cn_status cn_fly_evaluator_new(struct cn_fly_model *model,
                                              const struct cn_fly_data *data,
                                              struct cn_pool *pool,
@@ -99,14 +101,15 @@ void cn_fly_evaluator_free(struct cn_fly_evaluator *ev); /* NULL is fine */
 /* Always on CN_FLY_SLOPE_POINTS points: a row during training is as exact as the last one. */
 void cn_fly_evaluator_recover(struct cn_fly_evaluator *ev);
 const struct cn_fly_recovered *cn_fly_evaluator_recovered(const struct cn_fly_evaluator *ev);
-struct cn_fly_eval *
-cn_fly_evaluator_rows(struct cn_fly_evaluator *ev); /* borrowed, for curves */
+/* Borrowed, for curves. */
+struct cn_fly_eval *cn_fly_evaluator_rows(struct cn_fly_evaluator *ev);
 
 CN_MUST_CHECK cn_status cn_fly_evaluator_test(struct cn_fly_evaluator *ev,
                                               struct cn_fly_target *target,
                                               struct cn_fly_test *out, struct cn_err *err);
 
-/* The metrics of both into out; final_loss, iterations and training_time_min are the caller's and stay NaN. */
+/* The metrics of both into out; final_loss, iterations and training_time_min are the caller's
+ * and stay NaN. */
 void cn_fly_metrics_fill(const struct cn_fly_recovered *r, const struct cn_fly_test *t,
                          double out[CN_FLY_N_METRICS]);
 

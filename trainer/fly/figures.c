@@ -1,6 +1,13 @@
 /* The seven figures. In this file:
- *   1. the table and shared aids    2. loss    3. R2    4. weights    5. dynamics and embedding    6. functions
- *   7. traces                       8. all of them */
+ *   1. the table and shared aids
+ *   2. loss
+ *   3. R2
+ *   4. weights
+ *   5. dynamics and embedding
+ *   6. functions
+ *   7. traces
+ *   8. all of them
+ */
 #include "trainer/fly/figures.h"
 
 #include <math.h>
@@ -24,7 +31,8 @@ enum { MAX_SCATTER = 20000, CURVE_POINTS = 200, NOTE = 160 };
 
 typedef void draw_fn(const struct cn_fly_figures *f, struct cn_plot *p);
 
-/* One column of a history table; owned by the caller (cn_free), NULL when out of memory or empty. */
+/* One column of a history table; owned by the caller (cn_free), NULL when out of memory or
+ * empty. */
 static double *column(const struct cn_fly_table *t, int k)
 {
     double *x = t->rows ? cn_alloc((size_t)t->rows, sizeof *x) : NULL;
@@ -236,7 +244,8 @@ static void draw_embedding(const struct cn_fly_figures *f, struct cn_plot *p)
 
 /* ---- 6. functions ---- */
 
-/* The neuron in the middle of the eye, of this type; the first of the type when there is none. */
+/* The neuron in the middle of the eye, of this type; the first of the type when there is
+ * none. */
 static int32_t neuron_of_type(const struct cn_fly_graph *g, int32_t type)
 {
     int32_t first = -1;

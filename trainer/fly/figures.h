@@ -1,7 +1,9 @@
-/* The figures of a training, drawn by gnuplot from numbers already measured (base/plot.h keeps each script).
+/* The figures of a training, drawn by gnuplot from numbers already measured (base/plot.h keeps
+ * each script).
  *
- *     struct cn_fly_figures f = {.dir = out, .history = ..., .ev = ev, .test = &test, .data = &data};
- *     st = cn_fly_figures_draw(&f, &n_drawn, &err);          // CN_EUNSUPPORTED: gnuplot is not installed
+ *     struct cn_fly_figures f = {
+ *         .dir = out, .history = ..., .ev = ev, .test = &test, .data = &data};
+ *     st = cn_fly_figures_draw(&f, &n_drawn, &err); // CN_EUNSUPPORTED: no gnuplot
  */
 #ifndef CN_FLY_FIGURES_H
 #define CN_FLY_FIGURES_H

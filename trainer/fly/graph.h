@@ -1,9 +1,10 @@
-/* The neuron graph: what the connectome expands to, what the simulator runs, what the model learns.
+/* The neuron graph: what the connectome expands to, what the simulator runs, what the model
+ * learns.
  *
- * Edges keep their order of creation (specs flyvis_gnn 1.2: by type pair, offset, source id); CSR (by dst) and
- * CSC (by src) are permutations into it, ascending edge id inside a group. Photoreceptors are neurons
- * 0 .. n_input-1: 8 blocks of n_columns in the same column order, so neuron i < n_input sees stimulus column
- * i % n_columns.
+ * Edges keep their order of creation (specs flyvis_gnn 1.2: by type pair, offset, source id);
+ * CSR (by dst) and CSC (by src) are permutations into it, ascending edge id inside a group.
+ * Photoreceptors are neurons 0 .. n_input-1: 8 blocks of n_columns in the same column order, so
+ * neuron i < n_input sees stimulus column i % n_columns.
  */
 #ifndef CN_FLY_GRAPH_H
 #define CN_FLY_GRAPH_H

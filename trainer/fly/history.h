@@ -1,8 +1,11 @@
-/* What a training reported on its way: two small tables that grow by rows, kept in memory, in every checkpoint and
- * in the model file, so that a resumed run and a later `plot` know the whole story.
+/* What a training reported on its way: two small tables that grow by rows, kept in memory, in
+ * every checkpoint and in the model file, so that a resumed run and a later `plot` know the
+ * whole story.
  *
- * report: one row per twentieth of an epoch: step, epoch, iteration, seconds, loss, data, every regulariser.
- * r2:     one row per checkpoint of specs 4.9:  step, epoch, iteration, seconds, connectivity, V_rest, tau, identity.
+ *     report  one row per twentieth of an epoch: step, epoch, iteration, seconds, loss, data,
+ *             every regulariser
+ *     r2      one row per checkpoint of specs 4.9: step, epoch, iteration, seconds,
+ *             connectivity, V_rest, tau, identity
  */
 #ifndef CN_FLY_HISTORY_H
 #define CN_FLY_HISTORY_H

@@ -6,11 +6,12 @@
  * W*.
  *
  * Two different R2 stand side by side and are never mixed:
- *   - cn_fly_fit: learned = slope*truth + offset by least squares, R2 = 1 -
- * SSres/SStot(learned). This is the squared correlation that connectivity_R2, tau_R2 and
- * V_rest_R2 report; it cannot see a wrong sign or scale, hence the slope beside it;
+ *   - cn_fly_fit: learned = slope*truth + offset by least squares,
+ *     R2 = 1 - SSres/SStot(learned). This is the squared correlation that connectivity_R2,
+ *     tau_R2 and V_rest_R2 report; it cannot see a wrong sign or scale, hence the slope beside
+ *     it;
  *   - cn_fly_r2_identity: 1 - SSE/SStot(truth) against learned = truth; negative when worse
- * than the mean of the truth.
+ *     than the mean of the truth.
  */
 #ifndef CN_FLY_METRICS_H
 #define CN_FLY_METRICS_H

@@ -177,7 +177,8 @@ void cn_fly_model_free(struct cn_fly_model *mod)
 
 /* ---- random start ---- */
 
-/* Philox streams of one training seed, one per tensor family, so that the sizes of one never shift another. */
+/* Philox streams of one training seed, one per tensor family, so that the sizes of one never
+ * shift another. */
 enum { STREAM_W = 0x666c7901, STREAM_G = 0x666c7902, STREAM_F = 0x666c7903 };
 
 static void init_net(const struct cn_mlp_shape *s, float *p, uint64_t seed, uint64_t stream)

@@ -1,20 +1,26 @@
 /* The learned models (specs flyvis_gnn 3.1, 3.2): parameters, their names, Adam's moments.
  *
- *   flyvis_A       G_j = g_phi([v_j, a_j]) (squared if g_phi_positive);  m_i = sum_{e: j->i}
- * W_e G_j yhat_i = f_theta([v_i, a_i, m_i, I_i]) flyvis_linear  yhat_i = (-v_i + sum W_e
- * relu(v_src) + I_i + V_i [+ s_i tanh(v_i)]) / softplus(raw_tau_i)
+ *     flyvis_A       G_j = g_phi([v_j, a_j])    (squared if g_phi_positive)
+ *                    m_i = sum_{e: j->i} W_e G_j
+ *                    yhat_i = f_theta([v_i, a_i, m_i, I_i])
+ *     flyvis_linear  yhat_i = (-v_i + sum W_e relu(v_src) + I_i + V_i [+ s_i tanh(v_i)])
+ *                             / softplus(raw_tau_i)
  *
  * One slab of float holds every parameter; the table says which tensor stands where:
- *   flyvis_A: "W" (E) in edge order, "a" (N, d), "g.w0" (h, 1+d), "g.b0" (h) ... , "f.w0" (h,
- * 3+d) ... linear:   "W" (E), "raw_tau" (N), "V_rest" (N), "s" (N) with tanh
+ *
+ *     flyvis_A       "W" (E) in edge order, "a" (N, d), "g.w0" (h, 1+d), "g.b0" (h), ... ,
+ *                    "f.w0" (h, 3+d), ...
+ *     flyvis_linear  "W" (E), "raw_tau" (N), "V_rest" (N), "s" (N) with tanh
  *
  * While training, the edge weights and their moments live in CSR order (by destination), where
  * the step is fast. The accessors below bring the slab up to date before they hand it out, so
  * nobody can read a stale W; take them again after every training step.
  *
- *     struct cn_fly_model *mod = cn_fly_model_new(&cfg, &graph, &err);     // zeros
- *     cn_fly_model_init(mod, cfg.train.seed);                              // random start,
- * from Philox const float *W = cn_fly_model_get(mod, "W", &count);
+ *     struct cn_fly_model *mod;
+ *     st = cn_fly_model_new(&cfg, &graph, &mod, &err); // zeros
+ *     cn_fly_model_init(mod, cfg.train.seed);          // random start, from Philox
+ *     const float *W = cn_fly_model_get(mod, "W", &count);
+ *     cn_fly_model_free(mod);
  *
  * The graph is borrowed and must outlive the model.
  */
@@ -55,17 +61,17 @@ CN_MUST_CHECK cn_status cn_fly_model_new(const struct cn_fly_config *cfg,
                                          const struct cn_fly_graph *g,
                                          struct cn_fly_model **out, struct cn_err *err);
 void cn_fly_model_free(struct cn_fly_model *mod);
-/* Random start of 3.1: first layers U(+-1/sqrt(in)), later weights N(0, .1^2) with bias 0, a =
- * 1, W by w_init_mode; linear: raw_tau = V_rest = 0, s = 1. A function of (config, seed) only;
- * moments and step count return to 0. */
+/* Random start of 3.1: first layers U(+-1/sqrt(in)), later weights N(0, .1^2) with bias 0,
+ * a = 1, W by w_init_mode; linear: raw_tau = V_rest = 0, s = 1. A function of (config, seed)
+ * only; moments and step count return to 0. */
 void cn_fly_model_init(struct cn_fly_model *mod, uint64_t seed);
 
 const struct cn_fly_graph_model *cn_fly_model_config(const struct cn_fly_model *mod);
 const struct cn_fly_graph *cn_fly_model_graph(const struct cn_fly_model *mod);
 int32_t cn_fly_model_n_tensors(const struct cn_fly_model *mod);
 const struct cn_fly_tensor *cn_fly_model_tensor(const struct cn_fly_model *mod, int32_t k);
-const struct cn_fly_tensor *cn_fly_model_find(const struct cn_fly_model *mod,
-                                              const char *name); /* NULL: none of that name */
+/* NULL: none of that name. */
+const struct cn_fly_tensor *cn_fly_model_find(const struct cn_fly_model *mod, const char *name);
 int64_t cn_fly_model_n_params(const struct cn_fly_model *mod);
 
 /* The slab (n_params floats), and the tensor of a name inside it (NULL when there is none).
@@ -84,8 +90,8 @@ struct cn_fly_model_state {
     int64_t adam_steps;
 };
 void cn_fly_model_state(struct cn_fly_model *mod, struct cn_fly_model_state *out);
-void cn_fly_model_restore(struct cn_fly_model *mod,
-                          const struct cn_fly_model_state *from); /* copies */
+/* Copies. */
+void cn_fly_model_restore(struct cn_fly_model *mod, const struct cn_fly_model_state *from);
 
 /* ---- Evaluation (metrics, tests, roll-outs). Threads come from `pool`; results do not depend
  * on how many. ---- */

@@ -1,6 +1,7 @@
 /* Evaluation of a model on frames, rows and grids, on all threads of a pool. See model.h.
  *
- * Work is cut into a fixed number of chunks; every result is written by one chunk, so threads never show.
+ * Work is cut into a fixed number of chunks; every result is written by one chunk, so threads
+ * never show.
  */
 #include <math.h>
 

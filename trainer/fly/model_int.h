@@ -1,7 +1,8 @@
 /* The model's inside, for model.c, model_eval.c, step.c and regularise.c only.
  *
- * W lives twice: in the slab in edge order, and in CSR order (w, wm, wv: weights and Adam's moments) where the step works.
- * At any time at least one of the two is current; the flags say which one is behind.
+ * W lives twice: in the slab in edge order, and in CSR order (w, wm, wv: weights and Adam's
+ * moments) where the step works. At any time at least one of the two is current; the flags say
+ * which one is behind.
  */
 #ifndef CN_FLY_MODEL_INT_H
 #define CN_FLY_MODEL_INT_H
@@ -43,7 +44,8 @@ static inline int64_t cn_fly_chunk_start(int64_t n, int32_t chunks, int64_t c)
 {
     return n * c / chunks;
 }
-/* Message edges by destination (CSR), and by source with weights looked up in CSR order (CSC). */
+/* Message edges by destination (CSR), and by source with weights looked up in CSR order
+ * (CSC). */
 struct cn_edges cn_fly_in_edges(const struct cn_fly_model *mod);
 struct cn_edges cn_fly_out_edges(const struct cn_fly_model *mod);
 

@@ -1,4 +1,5 @@
-/* Plain double-precision models: networks row by row, the data loss and its adjoint, Adam. See reference.h. */
+/* Plain double-precision models: networks row by row, the data loss and its adjoint, Adam. See
+ * reference.h. */
 #include "trainer/fly/reference.h"
 
 #include <math.h>

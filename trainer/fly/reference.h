@@ -1,8 +1,10 @@
-/* The models and their losses in double precision, plain loops: the specification of fly/step.c, and its test oracle.
+/* The models and their losses in double precision, plain loops: the specification of
+ * fly/step.c, and its test oracle.
  *
- * Formulas as in specs flyvis_gnn 3 and 4.4; the adjoint stands beside each formula. Nothing here is fast: g_phi is
- * evaluated once per neuron and frame, everything else is a loop over rows. Parameters and gradient are double slabs in the
- * layout of a cn_fly_model (its tensor table is read, its values are not).
+ * Formulas as in specs flyvis_gnn 3 and 4.4; the adjoint stands beside each formula. Nothing
+ * here is fast: g_phi is evaluated once per neuron and frame, everything else is a loop over
+ * rows. Parameters and gradient are double slabs in the layout of a cn_fly_model (its tensor
+ * table is read, its values are not).
  *
  *     double *p = ..., *g = ...;                     // (n_params), g zeroed by the caller
  *     st = cn_fly_reference_loss_grad(mod, p, &batch, &coef, &stats, &terms, g, &err);
@@ -15,7 +17,8 @@
 #include "trainer/fly/schedule.h"
 #include "trainer/fly/step.h"
 
-/* (frames, n) each, row-major. I may be NULL (no stimulus); y may be NULL when only regularisers are wanted. */
+/* (frames, n) each, row-major. I may be NULL (no stimulus); y may be NULL when only
+ * regularisers are wanted. */
 struct cn_fly_reference_batch {
     int32_t frames;
     const double *v, *I, *y;

@@ -26,7 +26,8 @@ double ref_f(const struct ref *r, int64_t i, double v, double m, double I);
 double ref_f_back(const struct ref *r, int64_t i, double v, double m, double I, double seed,
                   int to_a);
 
-/* All regularisers with a coefficient in force: values into out->term, gradients into r->grad. */
+/* All regularisers with a coefficient in force: values into out->term, gradients into
+ * r->grad. */
 cn_status ref_regularise(const struct ref *r, const struct cn_fly_reference_batch *b,
                          const struct cn_fly_coef *c, const struct cn_fly_stats *stats,
                          struct cn_fly_terms *out, struct cn_err *err);

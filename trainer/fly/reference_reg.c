@@ -1,9 +1,14 @@
-/* The regularisers of specs flyvis_gnn 4.4 in double precision, value and adjoint side by side. See reference.h.
+/* The regularisers of specs flyvis_gnn 4.4 in double precision, value and adjoint side by side.
+ * See reference.h.
  *
- * Conventions: every norm is Euclidean and not squared, its gradient at zero is zero; relu'(0) = sign(0) = 0.
- * "Detached" = no gradient to that input; the weights of g and f always get theirs. x is the regularised frame
- * (first of the batch, V1: last); terms "over the batch" use every frame.
- *   1 weights: W_L1 W_L2 W_sign g_phi_weight f_theta_weight    2 g: diff, norm    3 f: zero, diff, message, line
+ * Conventions: every norm is Euclidean and not squared, its gradient at zero is zero;
+ * relu'(0) = sign(0) = 0. "Detached" = no gradient to that input; the weights of g and f always
+ * get theirs. x is the regularised frame (first of the batch, V1: last); terms "over the batch"
+ * use every frame.
+ *
+ *   1 weights  W_L1 W_L2 W_sign g_phi_weight f_theta_weight
+ *   2 g        diff, norm
+ *   3 f        zero, diff, message, line
  */
 #include <math.h>
 
@@ -138,7 +143,8 @@ static double f_zero(const struct ref *r, double c, double *t)
     return c * norm;
 }
 
-/* c || relu(f(0,a,G(v),1) - f(0,a,G(v2),1)) ||: monotonic in the message through g; a detached inside g only. */
+/* c || relu(f(0,a,G(v),1) - f(0,a,G(v2),1)) ||: monotonic in the message through g; a detached
+ * inside g only. */
 static double f_diff_v2(const struct ref *r, const struct cn_fly_coef *c, double xnorm,
                         const double *v, double *t)
 {
@@ -158,7 +164,8 @@ static double f_diff_v2(const struct ref *r, const struct cn_fly_coef *c, double
     return c->f_theta_diff * norm;
 }
 
-/* Terms over the batch compare f at two points of one row, or f with the message; all inputs detached. */
+/* Terms over the batch compare f at two points of one row, or f with the message; all inputs
+ * detached. */
 struct pair {
     double v1, m1, v2, m2, I;
 };
@@ -203,8 +210,9 @@ static double f_msg_sign(const struct ref *r, double c, int64_t count, const str
 
 enum { LINE = 200 };
 
-/* c mean over (n, 200) of the squared residual of f(v,a,0,0) on mu +- 2 sigma from its own least-squares line.
- * The residual is a projection of y, so its adjoint is 2 c residual / (200 n). */
+/* c mean over (n, 200) of the squared residual of f(v,a,0,0) on mu +- 2 sigma from its own
+ * least-squares line. The residual is a projection of y, so its adjoint is 2 c residual / (200
+ * n). */
 static double f_linearity(const struct ref *r, double c, const double *mu, const double *sigma)
 {
     double total = 0, y[LINE], x[LINE];

@@ -1,17 +1,21 @@
-/* The regularisers of f_theta that have rows of their own (specs flyvis_gnn 4.4; doubles in reference_reg.c).
+/* The regularisers of f_theta that have rows of their own (specs flyvis_gnn 4.4; doubles in
+ * reference_reg.c).
  *
- * Each is one parallel pass: its rows go through f forward and backward in one visit with unnormalised seeds, and the
- * factor (c/||t||, or 2c/rows for a mean square) is applied when the chunks are summed. They are off in most configs and share
- * nothing with the data loss but the messages m and the outputs G.
+ * Each is one parallel pass: its rows go through f forward and backward in one visit with
+ * unnormalised seeds, and the factor (c/||t||, or 2c/rows for a mean square) is applied when
+ * the chunks are summed. They are off in most configs and share nothing with the data loss but
+ * the messages m and the outputs G.
  *
- *   term             rows of f (inputs detached unless said)                          t
- *   f_theta_zero     (0, a, 1, 1), gradient to a                                      f
- *   f_theta_diff V2  (0, a, G(v), 1), (0, a, G(v2), 1), gradient to a and through G   relu(f1 - f2)
- *   f_theta_diff V1  (1.05 v, a, m, I), (v, a, m, I), whole batch                     relu(f1 - f2)
- *   msg_diff         (v, a, m, I), (v, a, m2, I), whole batch                         relu(f1 - f2)
- *   msg_sign         (0, a, m, I), whole batch                                        tanh(f/.1) - tanh(m/.1)
- *   centering        (mu, a, 0, 0), mean of squares                                   f
- *   linearity        200 points (mu - 2 sigma .. mu + 2 sigma, a, 0, 0), mean square  f - its own line
+ *   term             t                        rows of f (inputs detached unless said)
+ *   f_theta_zero     f                        (0, a, 1, 1), gradient to a
+ *   f_theta_diff V2  relu(f1 - f2)            (0, a, G(v), 1), (0, a, G(v2), 1), gradient to a
+ *                                             and through G
+ *   f_theta_diff V1  relu(f1 - f2)            (1.05 v, a, m, I), (v, a, m, I), whole batch
+ *   msg_diff         relu(f1 - f2)            (v, a, m, I), (v, a, m2, I), whole batch
+ *   msg_sign         tanh(f/.1) - tanh(m/.1)  (0, a, m, I), whole batch
+ *   centering        f                        (mu, a, 0, 0), mean of squares
+ *   linearity        f - its own line         200 points (mu - 2 sigma .. mu + 2 sigma,
+ *                                             a, 0, 0), mean square
  */
 #include <math.h>
 #include <string.h>
@@ -111,7 +115,8 @@ static float seeds(kind k, struct cn_mlp_tile *t, int32_t r, float m)
     return f;
 }
 
-/* What the item's input adjoints feed: a, and G through m. Raw; scaled with the rest by finish(). */
+/* What the item's input adjoints feed: a, and G through m. Raw; scaled with the rest by
+ * finish(). */
 static void spread(const struct job *j, const struct cn_mlp_tile *t, int32_t r, int64_t i,
                    int which)
 {
@@ -163,7 +168,8 @@ static void term_chunk(void *ctx, int64_t c)
     cn_mlp_tiles_give(s->f_tiles, t);
 }
 
-/* One neuron of f_theta_linearity: outputs at 200 points, their line, and the residuals as seeds of a second visit. */
+/* One neuron of f_theta_linearity: outputs at 200 points, their line, and the residuals as
+ * seeds of a second visit. */
 static double line_neuron(struct cn_fly_step *s, struct cn_mlp_tile *t, struct cn_mlp_grad *acc,
                           int64_t i)
 {

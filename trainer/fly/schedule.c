@@ -23,7 +23,8 @@ double cn_fly_ramp(double warmup_fraction, int64_t rampup_iters, int64_t niter,
     return rampup_iters > 0 ? fmin(1, past / (double)rampup_iters) : 1;
 }
 
-/* Factors of the six weight coefficients: V2 one rate for all (0 = full strength), V1 three of its own. */
+/* Factors of the six weight coefficients: V2 one rate for all (0 = full strength), V1 three of
+ * its own. */
 static void anneal(struct cn_fly_coef *c, const struct cn_fly_training *t, int32_t epoch)
 {
     double all =

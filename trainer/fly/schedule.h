@@ -21,8 +21,8 @@ struct cn_fly_coef {
     double f_theta_zero, f_theta_diff, f_theta_msg_diff, f_theta_msg_sign, f_theta_weight_L1,
         f_theta_weight_L2;
     double f_theta_linearity, f_theta_centering;
-    cn_fly_generation generation; /* second points: V2 v + delta, V1 1.05 v (and m alike); delta
-                                     = .05 max(xnorm, 1e-6) */
+    cn_fly_generation generation; /* second points: V2 v + delta, V1 1.05 v (and m alike);
+                                     delta = .05 max(xnorm, 1e-6) */
     double msg_delta; /* f_theta_msg_diff, V2: step of m; 0 = delta above (the reference calls
                          it with 1e-6) */
     bool regularise_last_frame; /* V1 keeps the last frame's value of a batch, V2 the first's */

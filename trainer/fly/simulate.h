@@ -5,9 +5,8 @@
  * by explicit Euler, v <- v + dt dv + sigma xi, xi ~ N(0,1) per neuron and frame (not scaled by
  * sqrt(dt)). Raw tau is used. Two implementations: a plain double-precision reference
  * (cn_fly_dynamics_dvdt, cn_fly_dynamics_steady) and a threaded float32 simulator whose bits do
- * not depend on the number of threads. Noise is
- * Philox: neuron i at frame t takes normal number t*P + i of (seed, stream), P = n rounded up to a
- * multiple of 128.
+ * not depend on the number of threads. Noise is Philox: neuron i at frame t takes normal number
+ * t*P + i of (seed, stream), P = n rounded up to a multiple of 128.
  *
  *     struct cn_fly_dynamics d = {.graph = &g, .delta_t = .02, .noise = .05, .seed = 7};
  *     struct cn_fly_simulator *sim;
@@ -43,8 +42,8 @@ void cn_fly_csr_clear(struct cn_fly_csr *m);
 struct cn_fly_dynamics {
     const struct cn_fly_graph *graph; /* borrowed */
     cn_fly_variant variant;
-    const float
-        *gain;       /* (n_types) message gain of the source type, CN_SIM_MULTIPLE_RELU only */
+    /* (n_types) message gain of the source type, CN_SIM_MULTIPLE_RELU only. */
+    const float *gain;
     const float *s;  /* (n_types) tanh coefficient, CN_SIM_TANH only */
     double delta_t;  /* s */
     double noise;    /* sigma */
@@ -59,8 +58,8 @@ void cn_fly_dynamics_dvdt(const struct cn_fly_dynamics *d, const double *v,
  * max(tau, dt) for tau (2.1), without the variant's terms: every variant starts where the plain
  * network rests. Needs a scratch array of n. */
 void cn_fly_dynamics_steady(const struct cn_fly_dynamics *d, double *out_v, double *scratch);
-/* Gains |1 + .5 N(0,1)| and tanh coefficients U(-.5,.5) per type for the variants, from a seed.
- */
+/* Gains |1 + .5 N(0,1)| and tanh coefficients U(-.5,.5) per type for the variants, from a
+ * seed. */
 void cn_fly_dynamics_draw_gain(uint64_t seed, int32_t n_types, float *out_gain);
 void cn_fly_dynamics_draw_s(uint64_t seed, int32_t n_types, float *out_s);
 
@@ -70,8 +69,8 @@ CN_MUST_CHECK cn_status cn_fly_simulator_new(const struct cn_fly_dynamics *d,
                                              struct cn_pool *pool,
                                              struct cn_fly_simulator **out, struct cn_err *err);
 void cn_fly_simulator_free(struct cn_fly_simulator *sim);
-const float *
-cn_fly_simulator_state(const struct cn_fly_simulator *sim); /* v_t (n), until the next call */
+/* v_t (n), until the next call. */
+const float *cn_fly_simulator_state(const struct cn_fly_simulator *sim);
 void cn_fly_simulator_set_state(struct cn_fly_simulator *sim, const float *v);
 void cn_fly_simulator_reset(struct cn_fly_simulator *sim); /* to the steady state */
 /* One frame: v_t -> v_{t+1} under stimulus (n_columns), noise drawn for frame t. */

@@ -1,14 +1,18 @@
 /* One training step in four parallel phases over fixed chunks of neurons. See step.h.
  *
  *   1 g forward        G = g(v, a) for every frame, and the regularisers' extra rows
- *   2 f                m = W G (CSR), then f forward and backward in one tile visit: residuals, dL/dm, gradient of f
+ *   2 f                m = W G (CSR), then f forward and backward in one tile visit: residuals,
+ *                      dL/dm, gradient of f
  *     f terms          regularisers of f, rarely used (regularise.c)
  *   3 g backward       dL/dG = W^T dL/dm (CSC), then the gradient of g and of a
- *   4 W and the rest   dL/dW = dL/dm . G, Adam of W; sum of the chunks' network gradients, Adam of g, f, a
+ *   4 W and the rest   dL/dW = dL/dm . G, Adam of W; sum of the chunks' network gradients,
+ *                      Adam of g, f, a
  *
- * The factor 1/||r|| is not known before phase 2 ends; phases 3 and 4 apply it ("raw" until then).
+ * The factor 1/||r|| is not known before phase 2 ends; phases 3 and 4 apply it ("raw" until
+ * then).
  *
- * Phase 4 is in step_weights.c, the linear model's phases in step_linear.c, memory and options in step_plan.c.
+ * Phase 4 is in step_weights.c, the linear model's phases in step_linear.c, memory and options
+ * in step_plan.c.
  */
 #include "trainer/fly/step.h"
 
@@ -46,7 +50,8 @@ static float g_row_voltage(const struct cn_fly_step *s, int64_t i, int32_t slot)
     return (float)(2 * s->xnorm);
 }
 
-/* Fill up to a tile of g rows, starting at row (i, slot) and moving both on. Returns the rows filled. */
+/* Fill up to a tile of g rows, starting at row (i, slot) and moving both on. Returns the rows
+ * filled. */
 static int32_t fill_g(const struct cn_fly_step *s, struct cn_mlp_tile *t, int64_t hi,
                       int64_t *i, int32_t *slot)
 {
@@ -204,7 +209,8 @@ static void f_chunk(void *ctx, int64_t c)
 
 /* ---- phase 3: g backward ---- */
 
-/* Seeds of row (i, slot): *embed for a (data loss only), returned for the weights (data loss and regularisers). */
+/* Seeds of row (i, slot): *embed for a (data loss only), returned for the weights (data loss
+ * and regularisers). */
 static float g_seed(const struct cn_fly_step *s, int64_t i, int32_t slot, float *embed)
 {
     const float *y = s->yg + i * s->g_rows;

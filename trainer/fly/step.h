@@ -1,18 +1,19 @@
 /* One training step: loss, gradient, Adam (specs flyvis_gnn 4.3-4.5). Planned and allocated
  * once; a step allocates nothing.
  *
- *   L = || [yhat_b - y_b]_b ||_2 + sum of regularisers     (Euclidean norm over all frames and
- * neurons, not squared, not averaged)
+ *     L = || [yhat_b - y_b]_b ||_2 + sum of regularisers
+ *
+ * (Euclidean norm over all frames and neurons, not squared, not averaged).
  *
  *     struct cn_fly_step *s;
- *     cn_fly_step_new(mod, cfg.train.batch_size, pool, &s, &err);
+ *     st = cn_fly_step_new(mod, cfg.train.batch_size, pool, &s, &err);
  *     cn_fly_step_set_stats(s, data.xnorm, data.mu, data.sigma);
  *     for (...) {
- *         struct cn_fly_coef c = cn_fly_coef_at(&cfg.train, epoch, it, niter);      //
- * fly/schedule.h struct cn_fly_lrs lr = cn_fly_lrs_at(&cfg.train, epoch, it, niter); st =
- * cn_fly_step_train(s, &batch, &c, &lr, &terms, &err);                // CN_EDIVERGED: nothing
- * was updated
+ *         struct cn_fly_coef c = cn_fly_coef_at(&cfg.train, epoch, it, niter); // schedule.h
+ *         struct cn_fly_lrs lr = cn_fly_lrs_at(&cfg.train, epoch, it, niter);
+ *         st = cn_fly_step_train(s, &batch, &c, &lr, &terms, &err); // CN_EDIVERGED: no update
  *     }
+ *     cn_fly_step_free(s);
  *
  * cn_fly_step_train = cn_fly_step_loss_grad + cn_fly_step_adam to the last bit, with the edges'
  * Adam fused into their gradient pass. Same seed, same CPU type: same bits for any number of
@@ -37,15 +38,17 @@ struct cn_fly_batch {
 };
 
 /* The loss's parts, as added to it (coefficient included). */
-#define CN_FLY_TERM_MAP(X)                                                                    \
-    X(W_L1)                                                                                   \
-    X(W_L2)                                                                                   \
-    X(W_sign)                                                                                 \
-    X(g_phi_weight)                                                                           \
-    X(g_phi_diff)                                                                             \
-    X(g_phi_norm)                                                                             \
-    X(f_theta_weight) X(f_theta_zero) X(f_theta_diff) X(f_theta_msg_diff) X(f_theta_msg_sign) \
-        X(f_theta_linearity) X(f_theta_centering)
+#define CN_FLY_TERM_MAP(X) \
+    X(W_L1)                \
+    X(W_L2)                \
+    X(W_sign)              \
+    X(g_phi_weight)        \
+    X(g_phi_diff)          \
+    X(g_phi_norm)          \
+    X(f_theta_weight)      \
+    X(f_theta_zero)        \
+    X(f_theta_diff)        \
+    X(f_theta_msg_diff) X(f_theta_msg_sign) X(f_theta_linearity) X(f_theta_centering)
 
 typedef enum {
 #define X(name) CN_FLY_TERM_##name,
@@ -82,8 +85,8 @@ CN_MUST_CHECK cn_status cn_fly_step_loss_grad(struct cn_fly_step *s,
                                               const struct cn_fly_batch *b,
                                               const struct cn_fly_coef *c,
                                               struct cn_fly_terms *out, struct cn_err *err);
-/* (n_params) gradient of the last loss_grad, before clipping, in the model's layout. Borrowed.
- */
+/* (n_params) gradient of the last loss_grad, before clipping, in the model's layout.
+ * Borrowed. */
 const float *cn_fly_step_grad(struct cn_fly_step *s);
 void cn_fly_step_adam(struct cn_fly_step *s, const struct cn_fly_lrs *lr);
 CN_MUST_CHECK cn_status cn_fly_step_train(struct cn_fly_step *s, const struct cn_fly_batch *b,

@@ -1,7 +1,8 @@
 /* The step's plan and work space, for step.c and regularise.c only.
  *
- * Frames of a neuron stand together: arrays marked (n, ld) hold frame b of neuron i at [i*ld + b], padding 0.
- * "raw" gradients still lack the factor 1/||r||, which is known only when every residual is.
+ * Frames of a neuron stand together: arrays marked (n, ld) hold frame b of neuron i at
+ * [i*ld + b], padding 0. "raw" gradients still lack the factor 1/||r||, which is known only
+ * when every residual is.
  */
 #ifndef CN_FLY_STEP_INT_H
 #define CN_FLY_STEP_INT_H
@@ -28,8 +29,8 @@ struct cn_fly_step {
     struct cn_mlp_grad *g_acc[CN_FLY_MAX_CHUNKS], *f_acc[CN_FLY_MAX_CHUNKS],
         *x_acc[CN_FLY_MAX_CHUNKS]; /* owned */
     struct cn_fly_partial part[CN_FLY_MAX_CHUNKS];
-    int64_t edge_start[CN_FLY_MAX_CHUNKS +
-                       1]; /* neurons: chunks of about equal numbers of in-edges */
+    /* Neurons: chunks of about equal numbers of in-edges. */
+    int64_t edge_start[CN_FLY_MAX_CHUNKS + 1];
 
     uint16_t *mask; /* owned (n, g rows, mask_size): kept from g's forward for its backward */
     int64_t mask_size; /* 0: none, g's forward is run again */
@@ -72,13 +73,15 @@ enum {
 void cn_fly_step_run(struct cn_fly_step *s, cn_pool_fn *fn, int64_t jobs, int phase);
 
 /* ---- step_weights.c ---- */
-/* Jobs of the last phase: 0 f, 1 g, 2 per-neuron parameters, from CN_FLY_WEIGHTS_FIRST one a chunk of edges. ctx is the step. */
+/* Jobs of the last phase: 0 f, 1 g, 2 per-neuron parameters, from CN_FLY_WEIGHTS_FIRST one a
+ * chunk of edges. ctx is the step. */
 enum { CN_FLY_WEIGHTS_FIRST = 3 };
 void cn_fly_weights_job(void *ctx, int64_t job);
-/* ||W|| and W_sign's sums, where a coefficient asks for them: their terms, and what the edges' pass needs. */
+/* ||W|| and W_sign's sums, where a coefficient asks for them: their terms, and what the edges'
+ * pass needs. */
 void cn_fly_weights_sums(struct cn_fly_step *s);
-void cn_fly_step_rates(struct cn_fly_step *s,
-                       const struct cn_fly_lrs *lr); /* counts the Adam step */
+/* Counts the Adam step. */
+void cn_fly_step_rates(struct cn_fly_step *s, const struct cn_fly_lrs *lr);
 /* Rescale dL/dW to the clip norm where it is above; then Adam of W. */
 void cn_fly_clip_then_adam(struct cn_fly_step *s);
 
@@ -88,7 +91,8 @@ void cn_fly_linear_chunk(void *ctx, int64_t chunk);
 void cn_fly_linear_scale(struct cn_fly_step *s); /* raw per-neuron gradients times 1/||r|| */
 
 /* ---- regularise.c ---- */
-/* Terms of f_theta that the data loss does not share rows with (regularise.c): values into terms, gradients into grad and dG_reg. */
+/* Terms of f_theta that the data loss does not share rows with (regularise.c): values into
+ * terms, gradients into grad and dG_reg. */
 void cn_fly_f_regularisers(struct cn_fly_step *s);
 bool cn_fly_needs_second_point(const struct cn_fly_coef *c);
 

@@ -1,4 +1,5 @@
-/* The step's phases for flyvis_linear: the same shape, with the known equation in the place of g and f. See step.c. */
+/* The step's phases for flyvis_linear: the same shape, with the known equation in the place of
+ * g and f. See step.c. */
 #include <math.h>
 
 #include "base/banned.h"

@@ -1,4 +1,5 @@
-/* The step's plan: sizes, memory, options, and what is counted about it. See step.h; the work is in step.c. */
+/* The step's plan: sizes, memory, options, and what is counted about it. See step.h; the work
+ * is in step.c. */
 #include <math.h>
 #include <string.h>
 
@@ -185,8 +186,9 @@ void cn_fly_step_phase_seconds(const struct cn_fly_step *s, double out[CN_FLY_N_
     memcpy(out, s->seconds, sizeof s->seconds);
 }
 
-/* Rows of g: frames, second point, norm; rows of f: frames. Edges: two products of 2 e frames and one of weights. Adam: about 14
- * operations and 28 bytes a parameter; edges read ids and weights three times. */
+/* Rows of g: frames, second point, norm; rows of f: frames. Edges: two products of 2 e frames
+ * and one of weights. Adam: about 14 operations and 28 bytes a parameter; edges read ids and
+ * weights three times. */
 void cn_fly_step_cost(const struct cn_fly_step *s, int32_t frames, double *out_flop,
                       double *out_bytes)
 {

@@ -1,7 +1,8 @@
-/* The step's last phase: dL/dW with its regularisers and Adam in one pass over the edges, and the networks' chunks summed, regularised
- * and updated beside it. See step.c.
+/* The step's last phase: dL/dW with its regularisers and Adam in one pass over the edges, and
+ * the networks' chunks summed, regularised and updated beside it. See step.c.
  *
- * Contents: edges, networks, the phase, sums over W that its regularisers need first, learning rates and clipping
+ * Contents: edges, networks, the phase, sums over W that its regularisers need first, learning
+ * rates and clipping
  */
 #include <math.h>
 #include <string.h>

@@ -1,6 +1,7 @@
 /* Scenes, flashes and darkness (specs flyvis_gnn 2.3). A wave is
  *     a cos(2 pi f (x cos th + y sin th - speed t) + phase)
- * kept as two amplitude maps per scene (cosine and sine part), so a frame costs two multiply-adds per wave and column. */
+ * kept as two amplitude maps per scene (cosine and sine part), so a frame costs two
+ * multiply-adds per wave and column. */
 #include "trainer/fly/stimulus.h"
 
 #include <math.h>
@@ -36,8 +37,9 @@ static int32_t sequence_length(const struct cn_fly_stimulus *s, struct cn_rng *r
     return INT32_MAX;
 }
 
-/* wave[0..N) becomes the angular speed per frame; the maps hold amplitude and phase at each column. Amplitudes go
- * as 1/f and are scaled so that the texture's mean square, sum a^2 / 2, is 1. */
+/* wave[0..N) becomes the angular speed per frame; the maps hold amplitude and phase at each
+ * column. Amplitudes go as 1/f and are scaled so that the texture's mean square, sum a^2 / 2,
+ * is 1. */
 static void draw_scene(struct cn_fly_stimulus *s, struct cn_rng *r)
 {
     double f[N_WAVES], power = 0;

@@ -1,5 +1,6 @@
-/* A made-up visual system (header). A draw is accepted when its simulation is alive: bounded, moving, few neurons
- * silent. Otherwise the next attempt draws from its own random stream, so the result is a function of the seed.
+/* A made-up visual system (header). A draw is accepted when its simulation is alive: bounded,
+ * moving, few neurons silent. Otherwise the next attempt draws from its own random stream, so
+ * the result is a function of the seed.
  *
  * 1 types and wiring   2 the two texts   3 scale and trial   4 entry points
  */
@@ -59,7 +60,8 @@ static double between(struct cn_rng *r, double lo, double hi)
     return lo + (hi - lo) * cn_rng_uniform(r);
 }
 
-/* How likely one type projects to another, and on how many columns: 1, or all seven of a neighbourhood. */
+/* How likely one type projects to another, and on how many columns: 1, or all seven of a
+ * neighbourhood. */
 static double likelihood(int32_t src, int32_t tar, int32_t *out_reach)
 {
     layer a = cells[src].layer, b = cells[tar].layer;
@@ -96,7 +98,8 @@ static void place_offsets(struct draw_projection *p, int32_t reach, struct cn_rn
     }
 }
 
-/* Strength per synapse: receptors within a narrow range (about -.1 to -.2 an edge), others log-normal, a few 0. */
+/* Strength per synapse: receptors within a narrow range (about -.1 to -.2 an edge), others
+ * log-normal, a few 0. */
 static double draw_strength(const struct draw_projection *p, struct cn_rng *r)
 {
     double spread = exp(.7 * cn_rng_normal(r)), none = cn_rng_uniform(r);
@@ -122,7 +125,8 @@ static void draw_wiring(struct draw *d, struct cn_rng *r)
     }
 }
 
-/* Most time constants lie close to .02 s; three types, two of them not receptors, are slower. */
+/* Most time constants lie close to .02 s; three types, two of them not receptors, are
+ * slower. */
 static void draw_cells(struct draw *d, struct cn_rng *r)
 {
     for (int32_t t = 0; t < d->n_types; t++) {
@@ -223,7 +227,8 @@ static void add_rounded(struct cn_json_writer *w, double x)
     cn_json_add_double(w, NULL, y);
 }
 
-/* Groups follow the expanded connectome, hull fill included; the pairs are the projections in order. */
+/* Groups follow the expanded connectome, hull fill included; the pairs are the projections in
+ * order. */
 static void write_params(const struct draw *d, const struct cn_fly_connectome *c,
                          struct cn_buf *out)
 {
@@ -281,8 +286,8 @@ static cn_status build(const struct draw *d, int32_t extent, struct cn_buf *json
     return st;
 }
 
-/* Spectral radius by power iteration. The leading eigenvalues may be a complex pair, under which the norm never
- * settles: the mean growth of its logarithm over many steps does. */
+/* Spectral radius by power iteration. The leading eigenvalues may be a complex pair, under
+ * which the norm never settles: the mean growth of its logarithm over many steps does. */
 static cn_status spectral_radius(const struct cn_fly_graph *g, double *out, struct cn_err *err)
 {
     enum { SETTLE = 100, MEASURE = 100 };
@@ -314,8 +319,9 @@ static cn_status spectral_radius(const struct cn_fly_graph *g, double *out, stru
     return CN_OK;
 }
 
-/* Loops run through cells that are not receptors (or through feedback to them), so the radius is homogeneous of
- * degree one in those cells' strengths up to the feedback loops: three corrections settle it. */
+/* Loops run through cells that are not receptors (or through feedback to them), so the radius
+ * is homogeneous of degree one in those cells' strengths up to the feedback loops: three
+ * corrections settle it. */
 static cn_status scale_to_radius(struct draw *d, struct cn_buf *json, struct cn_buf *params,
                                  struct cn_err *err)
 {

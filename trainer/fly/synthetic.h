@@ -5,9 +5,9 @@
  * synapse counts, Dale signs per type, and the published spread of weights, time constants (a
  * few above .03 s) and resting potentials (mean about .5, std about .15). The strengths are
  * scaled so that the growth rate of W (its spectral radius) is CN_FLY_SYNTHETIC_RADIUS at
- * extent CN_FLY_SYNTHETIC_EXTENT. Draws whose
- * simulation is silent or runs away (at extent 3 or 8, noise .05 or .5) are drawn again. The texts are a pure function of (n_types, seed) and pass
- * through the same reader as the published files.
+ * extent CN_FLY_SYNTHETIC_EXTENT. Draws whose simulation is silent or runs away (at extent 3 or
+ * 8, noise .05 or .5) are drawn again. The texts are a pure function of (n_types, seed) and
+ * pass through the same reader as the published files.
  */
 #ifndef CN_FLY_SYNTHETIC_H
 #define CN_FLY_SYNTHETIC_H
@@ -26,8 +26,8 @@ enum {
     CN_FLY_SYNTHETIC_VERSION = 1
 };
 
-/* Both JSON texts into two buffers of the caller (reset first). n_types outside 12..16 is CN_EINPUT.
- */
+/* Both JSON texts into two buffers of the caller (reset first). n_types outside 12..16 is
+ * CN_EINPUT. */
 CN_MUST_CHECK cn_status cn_fly_synthetic_write(int32_t n_types, uint64_t seed,
                                                struct cn_buf *connectome, struct cn_buf *params,
                                                struct cn_err *err);

@@ -1,8 +1,9 @@
 /* Targets and voltages of a few frames (specs flyvis_gnn 2.1).
  *
- * A lane is one frame whose dv/dt is needed: batch frames, times the smoothing window in the train split. relu(v) of
- * all lanes lies interleaved, relu[j * stride + lane], so that one visit to an edge serves four lanes with one
- * vector load. Rows are independent: threads share nothing and the bits do not depend on their number. */
+ * A lane is one frame whose dv/dt is needed: batch frames, times the smoothing window in the
+ * train split. relu(v) of all lanes lies interleaved, relu[j * stride + lane], so that one
+ * visit to an edge serves four lanes with one vector load. Rows are independent: threads share
+ * nothing and the bits do not depend on their number. */
 #include "trainer/fly/target.h"
 
 #include <math.h>
@@ -54,8 +55,8 @@ static void gather_chunk(void *ctx, int64_t chunk)
     }
 }
 
-/* Messages of one row for the lanes g .. g+WIDTH-1. Four named sums, because the compiler keeps an
- * array of them in memory at -O2. */
+/* Messages of one row for the lanes g .. g+WIDTH-1. Four named sums, because the compiler keeps
+ * an array of them in memory at -O2. */
 static vec row_messages(const struct cn_fly_target *t, int64_t row, int32_t g)
 {
     const int64_t stride = t->stride, end = t->rows.ptr[row + 1];
@@ -160,7 +161,8 @@ void cn_fly_data_voltage(const struct cn_fly_data *d, cn_fly_split_kind split,
     }
 }
 
-/* Rows of about equal work; at multiples of 16, so that two chunks never write one cache line. */
+/* Rows of about equal work; at multiples of 16, so that two chunks never write one cache
+ * line. */
 static void cut_rows(struct cn_fly_target *t)
 {
     const struct cn_fly_csr *m = &t->rows;

@@ -1,8 +1,9 @@
 /* What a trainer reads from a data set at every step: targets and voltages of a few frames.
  *
- * Targets y_t = dv/dt are recomputed from the stored voltage: exact and noise-free, plus (n_{t+1} - n_t)/dt with
- * measurement noise (last frame + 0), then, in the train split, the centred mean over smoothing_window frames (edge
- * frames repeated). See dataset.h for the calling sequence.
+ * Targets y_t = dv/dt are recomputed from the stored voltage: exact and noise-free, plus
+ * (n_{t+1} - n_t)/dt with measurement noise (last frame + 0), then, in the train split, the
+ * centred mean over smoothing_window frames (edge frames repeated). See dataset.h for the
+ * calling sequence.
  */
 #ifndef CN_FLY_TARGET_H
 #define CN_FLY_TARGET_H

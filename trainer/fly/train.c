@@ -1,4 +1,5 @@
-/* One iteration: draw frames, read voltages and targets, step, keep the books. Nothing here allocates after new. */
+/* One iteration: draw frames, read voltages and targets, step, keep the books. Nothing here
+ * allocates after new. */
 #include "trainer/fly/train.h"
 
 #include <math.h>

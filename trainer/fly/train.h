@@ -4,13 +4,13 @@
  *     st = cn_fly_trainer_new(&cfg, &data, pool, &t, &err);
  *     while (st == CN_OK && !cn_fly_trainer_done(t)) {
  *         unsigned events;
- *         st = cn_fly_trainer_advance(t, &events, &err);       // CN_EDIVERGED: a loss was not finite
- *         if (events & CN_FLY_EVENT_R2) ...                    // history->r2 has a new row
+ *         st = cn_fly_trainer_advance(t, &events, &err); // CN_EDIVERGED: a loss was not finite
+ *         if (events & CN_FLY_EVENT_R2) ...              // history->r2 has a new row
  *     }
  *
- * Writes no files and reads no clock except for the seconds column of the history: every number is a function of
- * config and data. Between two calls the trainer can be saved and restored (checkpoint.h); what follows is
- * bit-identical to an unbroken run, for any number of threads.
+ * Writes no files and reads no clock except for the seconds column of the history: every number
+ * is a function of config and data. Between two calls the trainer can be saved and restored
+ * (checkpoint.h); what follows is bit-identical to an unbroken run, for any number of threads.
  */
 #ifndef CN_FLY_TRAIN_H
 #define CN_FLY_TRAIN_H
@@ -51,16 +51,16 @@ struct cn_fly_position {
 
 struct cn_fly_trainer;
 
-/* Borrows data and pool. The model starts from training.seed. CN_EINPUT: too few frames, or a failed evaluator
- * self-test. */
+/* Borrows data and pool. The model starts from training.seed. CN_EINPUT: too few frames, or a
+ * failed evaluator self-test. */
 CN_MUST_CHECK cn_status cn_fly_trainer_new(const struct cn_fly_config *cfg,
                                            const struct cn_fly_data *data, struct cn_pool *pool,
                                            struct cn_fly_trainer **out, struct cn_err *err);
 void cn_fly_trainer_free(struct cn_fly_trainer *t); /* NULL is fine */
 
 int64_t cn_fly_trainer_niter(const struct cn_fly_trainer *t); /* iterations of an epoch */
-int64_t cn_fly_trainer_total(
-    const struct cn_fly_trainer *t); /* of the whole schedule, capped by max_iterations */
+/* Of the whole schedule, capped by max_iterations. */
+int64_t cn_fly_trainer_total(const struct cn_fly_trainer *t);
 bool cn_fly_trainer_done(const struct cn_fly_trainer *t);
 CN_MUST_CHECK cn_status cn_fly_trainer_advance(struct cn_fly_trainer *t, unsigned *out_events,
                                                struct cn_err *err);
@@ -79,8 +79,8 @@ const struct cn_fly_data *cn_fly_trainer_data(const struct cn_fly_trainer *t);
 void cn_fly_trainer_position(const struct cn_fly_trainer *t, struct cn_fly_position *out);
 void cn_fly_trainer_set_position(struct cn_fly_trainer *t, const struct cn_fly_position *p);
 
-/* 4.9: is an R2 row due after iteration `it` (from 0) of an epoch of niter? 13 rows for a long epoch, dense at its
- * start; never a division by zero for a short one. */
+/* 4.9: is an R2 row due after iteration `it` (from 0) of an epoch of niter? 13 rows for a long
+ * epoch, dense at its start; never a division by zero for a short one. */
 bool cn_fly_r2_due(int64_t it, int64_t niter);
 
 #endif

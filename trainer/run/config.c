@@ -1,6 +1,11 @@
 /* Reading a config against the describe table. In this file:
- *   1. the table and memory    2. one value    3. unknown and inert keys    4. what depends on several keys
- *   5. overrides               6. the public calls */
+ *   1. the table and memory
+ *   2. one value
+ *   3. unknown and inert keys
+ *   4. what depends on several keys
+ *   5. overrides
+ *   6. the public calls
+ */
 #include "trainer/run/config.h"
 
 #include <fnmatch.h>
@@ -229,7 +234,8 @@ static cn_status read_value(struct reader *r, const struct cn_trainer_param *p, 
     }
 }
 
-/* The one spelling of row k that the document uses; two are an error, none leaves the default. */
+/* The one spelling of row k that the document uses; two are an error, none leaves the
+ * default. */
 static cn_status read_row(struct reader *r, int k)
 {
     const struct cn_trainer_param *p = &rows()[k];
@@ -485,7 +491,8 @@ static const char *spelling_in_use(const struct cn_yaml *y, const struct cn_trai
     return p->path;
 }
 
-/* The value as YAML: numbers, booleans and lists as typed (1e-3 gains its dot for PyYAML), the rest quoted. */
+/* The value as YAML: numbers, booleans and lists as typed (1e-3 gains its dot for PyYAML), the
+ * rest quoted. */
 static void yaml_value(const struct cn_trainer_param *opt_p, const char *value,
                        struct cn_buf *b)
 {

@@ -1,4 +1,5 @@
-/* `cairn-train describe STUDY`: the describe table, the metrics and the figures as JSON (contract, section 5). */
+/* `cairn-train describe STUDY`: the describe table, the metrics and the figures as JSON
+ * (contract, section 5). */
 #include <math.h>
 #include <string.h>
 

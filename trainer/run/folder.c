@@ -148,7 +148,8 @@ static void put_r2(struct cn_buf *b, const double *row)
     close_row(&w, b);
 }
 
-/* The rows from the given ones on, in order of steps; a report before an R2 row of the same step. */
+/* The rows from the given ones on, in order of steps; a report before an R2 row of the same
+ * step. */
 static void put_rows(struct cn_buf *b, const struct cn_fly_history *h, int64_t report,
                      int64_t r2)
 {

@@ -1,10 +1,11 @@
-/* The run folder as docs/TRAINER_CONTRACT.md section 2 and 3 describe it: who writes which file, when, how.
+/* The run folder as docs/TRAINER_CONTRACT.md section 2 and 3 describe it: who writes which
+ * file, when, how.
  *
  *     struct cn_trainer_folder f;
- *     st = cn_trainer_folder_open(&f, "runs/demo", &err);           // made when absent
- *     cn_trainer_folder_progress(&f, "train", step, steps, false);  // at most every half second unless forced
- *     st = cn_trainer_folder_rows(&f, history, ..., &err);          // metrics.jsonl, tmp_training/metrics.log
- *     st = cn_trainer_folder_result(&f, &result, &err);             // last
+ *     st = cn_trainer_folder_open(&f, "runs/demo", &err);          // made when absent
+ *     cn_trainer_folder_progress(&f, "train", step, steps, false); // every half second or so
+ *     st = cn_trainer_folder_rows(&f, history, ..., &err);         // metrics.jsonl and .log
+ *     st = cn_trainer_folder_result(&f, &result, &err);            // last
  *     cn_trainer_folder_close(&f);
  */
 #ifndef CN_TRAINER_FOLDER_H
@@ -31,12 +32,13 @@ CN_MUST_CHECK cn_status cn_trainer_folder_open(struct cn_trainer_folder *f, cons
 void cn_trainer_folder_close(struct cn_trainer_folder *f);
 double cn_trainer_folder_seconds(const struct cn_trainer_folder *f); /* since open */
 
-/* progress.json, replaced at most every half second unless `now`. Failing to write it is not worth a training: it is
- * tried again next time. */
+/* progress.json, replaced at most every half second unless `now`. Failing to write it is not
+ * worth a training: it is tried again next time. */
 void cn_trainer_folder_progress(struct cn_trainer_folder *f, const char *phase, int64_t step,
                                 int64_t steps, bool now);
 
-/* metrics.jsonl and metrics.log from nothing: what the history says, no more (start and resume). */
+/* metrics.jsonl and metrics.log from nothing: what the history says, no more (start and
+ * resume). */
 CN_MUST_CHECK cn_status cn_trainer_folder_restart_rows(struct cn_trainer_folder *f,
                                                        const struct cn_fly_history *h,
                                                        const struct cn_fly_training *t,

@@ -8,7 +8,8 @@
 #include "trainer/fly/connectome.h"
 #include "trainer/fly/graph.h"
 
-/* What was imported, counted at the published extent, so that a person can compare it with the paper. */
+/* What was imported, counted at the published extent, so that a person can compare it with the
+ * paper. */
 static cn_status report(const char *dir, struct cn_err *err)
 {
     struct cn_fly_graph g;

@@ -1,4 +1,5 @@
-/* cairn-train: config in, run folder out (docs/TRAINER_CONTRACT.md). This file reads the command line. */
+/* cairn-train: config in, run folder out (docs/TRAINER_CONTRACT.md). This file reads the
+ * command line. */
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>

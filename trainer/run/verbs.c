@@ -1,5 +1,11 @@
 /* The verbs of cairn-train. In this file:
- *   1. the session    2. where things are    3. data    4. training    5. measuring and drawing    6. the ends */
+ *   1. the session
+ *   2. where things are
+ *   3. data
+ *   4. training
+ *   5. measuring and drawing
+ *   6. the ends
+ */
 #include "trainer/run/verbs.h"
 
 #include <math.h>
@@ -141,9 +147,9 @@ static char *workspace(void)
     return up;
 }
 
-/* A relative connectome folder is looked for from the working directory, then from the config's folder (for a job
- * of the harness: from the folder of the config that was given to it), then from the workspace: a job runs in its
- * own folder and still finds runs/connectomes/flyvis. */
+/* A relative connectome folder is looked for from the working directory, then from the config's
+ * folder (for a job of the harness: from the folder of the config that was given to it), then
+ * from the workspace: a job runs in its own folder and still finds runs/connectomes/flyvis. */
 static cn_status find_connectome(struct session *s)
 {
     char *name = s->cfg.fly.sim.connectome;
@@ -207,8 +213,8 @@ static cn_status write_config(struct session *s)
     return cn_file_replace(s->folder.config, text, n, s->err);
 }
 
-/* What an earlier call left must not pass for what this one does: no result before the end, and without --resume no
- * model and no checkpoint either. */
+/* What an earlier call left must not pass for what this one does: no result before the end, and
+ * without --resume no model and no checkpoint either. */
 static void forget_earlier(struct session *s)
 {
     (void)unlink(s->folder.result);
@@ -287,8 +293,8 @@ static void show_step(struct session *s, const struct cn_fly_position *at)
     cn_progress_step(s->bar, at->step, note);
 }
 
-/* After an iteration: rows to the files, a checkpoint at every tenth of an epoch and every minute. The clock decides only
- * when things are written, never what. */
+/* After an iteration: rows to the files, a checkpoint at every tenth of an epoch and every
+ * minute. The clock decides only when things are written, never what. */
 static cn_status keep_up(struct session *s, unsigned events, int64_t step)
 {
     const struct cn_fly_training *t = &s->cfg.fly.train;

@@ -1,7 +1,9 @@
 /* What cairn-train does: generate, run, evaluate, plot, check. `run` chains the first four.
  *
  *     struct cn_trainer_call c = {.verb = CN_TRAINER_RUN, .config = "c.yaml", .out = "runs/a"};
- *     st = cn_trainer_call_run(&c, &err);       // files written; st says how it ended (exit code: base/status.h)
+ *     st = cn_trainer_call_run(&c, &err); // files written; st says how it ended
+ *
+ * The exit code of a status: cn_status_exit_code.
  */
 #ifndef CN_TRAINER_VERBS_H
 #define CN_TRAINER_VERBS_H
@@ -29,8 +31,9 @@ struct cn_trainer_call {
     int n_overrides;
 };
 
-/* CN_OK; CN_EINPUT and its kin (exit 2); CN_EDIVERGED (3); CN_ENOMEM, CN_ENOSPC (4); CN_ESTOPPED (5) once
- * *cn_trainer_stop is set. run and evaluate leave a result.json in every case where the folder can be written. */
+/* CN_OK; CN_EINPUT and its kin (exit 2); CN_EDIVERGED (3); CN_ENOMEM, CN_ENOSPC (4);
+ * CN_ESTOPPED (5) once *cn_trainer_stop is set. run and evaluate leave a result.json in every
+ * case where the folder can be written. */
 CN_MUST_CHECK cn_status cn_trainer_call_run(const struct cn_trainer_call *c,
                                             struct cn_err *err);
 
