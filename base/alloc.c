@@ -10,8 +10,8 @@
 
 enum { ALIGNMENT = 64 };
 
-/* Plain statistics and a test seam: no other memory hangs on them, so relaxed order is enough.
- */
+/* Plain statistics and a test seam: no other memory hangs on them, so relaxed order is
+ * enough. */
 static _Atomic int64_t n_calls;
 static _Atomic int64_t n_live;
 static _Atomic int64_t fail_in;

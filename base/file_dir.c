@@ -270,8 +270,8 @@ char *cn_file_join(const char *dir, const char *name)
     return path;
 }
 
-/* Drops empty and "." parts in place. ".." stays: through a link it is not the part before it.
- */
+/* Drops empty and "." parts in place. ".." stays: through a link it is not the part before
+ * it. */
 static void tidy(char *path)
 {
     char *to = path;

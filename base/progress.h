@@ -13,7 +13,7 @@
 
 struct cn_progress;
 
-/* NULL (no memory) is a valid, silent progress. */
+/* NULL (no memory, or switched off) is a valid, silent progress. */
 struct cn_progress *cn_progress_new(const char *what, int64_t total);
 void cn_progress_step(struct cn_progress *p, int64_t done, const char *note);
 /* A line of its own above the bar. */

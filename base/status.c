@@ -7,8 +7,8 @@
 #include "base/banned.h"
 #include "base/text.h"
 
-/* Copies a message of n bytes; one that does not fit is cut at a character and ends in "...".
- */
+/* Copies a message of n bytes; one that does not fit is cut at a character and ends in
+ * "...". */
 static void store_cut(char *dst, const char *src, size_t n)
 {
     if (n >= CN_ERR_TEXT) {

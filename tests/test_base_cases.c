@@ -1,4 +1,5 @@
-/* The aids of tests/support: a comparison that cannot fail would make every numeric test worthless. */
+/* The aids of tests/support: a comparison that cannot fail would make every numeric test
+ * worthless. */
 #include <math.h>
 #include <signal.h>
 #include <stdlib.h>

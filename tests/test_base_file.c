@@ -1,4 +1,5 @@
-/* Contents: 1 replace, 2 append, 3 crash seam, 4 reading, 5 folders, 6 paths, 7 locks, 8 maps */
+/* Contents: 1 replace, 2 append, 3 crash seam, 4 reading, 5 folders, 6 paths, 7 locks,
+ * 8 maps */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>

@@ -1,4 +1,5 @@
-/* Children: start, environment, descriptors, capture, timeouts. The programs are those of any Linux: sh, cat. */
+/* Children: start, environment, descriptors, capture, timeouts. The programs are those of any
+ * Linux: sh, cat. */
 #include <fcntl.h>
 #include <signal.h>
 #include <string.h>
@@ -213,7 +214,8 @@ Test(base_proc, the_child_starts_in_its_folder)
     cr_assert_str_eq(cn_buf_str(&out), "/\n");
 }
 
-/* Our descriptors stay ours: the child sees 0, 1, 2, keep_fd, and the one ls opens for the folder. */
+/* Our descriptors stay ours: the child sees 0, 1, 2, keep_fd, and the one ls opens for the
+ * folder. */
 Test(base_proc, only_the_kept_descriptor_is_inherited)
 {
     struct cn_proc_opts o = CN_PROC_OPTS_INIT;

@@ -217,8 +217,8 @@ Test(base_rng, fast_normals_do_not_depend_on_how_they_are_cut)
         }
 }
 
-/* One frame of noise, as digits of its bytes: seen alike from GCC 12 and clang 14, at -O0 and -O3, with and
- * without AVX2. A checkpoint's noise depends on it. */
+/* One frame of noise, as digits of its bytes: seen alike from GCC 12 and clang 14, at -O0 and
+ * -O3, with and without AVX2. A checkpoint's noise depends on it. */
 Test(base_rng, fast_normals_are_the_same_bits_on_every_machine)
 {
     float *z = cn_alloc(13741, sizeof *z);

@@ -57,7 +57,8 @@ Test(base_status, message_may_quote_the_message_it_replaces)
     cr_assert_str_eq(err.text, "outer (inner)");
 }
 
-/* 2000 two-byte characters after 0 or 1 ASCII bytes: the cut must fall between characters both times. */
+/* 2000 two-byte characters after 0 or 1 ASCII bytes: the cut must fall between characters both
+ * times. */
 Test(base_status, long_message_is_cut_at_a_character_with_dots)
 {
     char text[4001];

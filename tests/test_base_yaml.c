@@ -1,4 +1,5 @@
-/* YAML: case files for reading and for edits, types, every prefix, every failed allocation, quoting. */
+/* YAML: case files for reading and for edits, types, every prefix, every failed allocation,
+ * quoting. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,5 +1,6 @@
-/* The perceptron kernels of every instruction set against plain double loops: outputs, input and weight gradients, resumed
- * backward passes, and rows that share a tile with stale ones; Adam on any split of a slab. */
+/* The perceptron kernels of every instruction set against plain double loops: outputs, input
+ * and weight gradients, resumed backward passes, and rows that share a tile with stale ones;
+ * Adam on any split of a slab. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,7 +16,8 @@
 
 static const char *const tables[] = {"portable", "avx2", "avx512"};
 
-/* Plain ReLU network in double, with its gradient for dL/dy = seed. h holds (layers, hidden). */
+/* Plain ReLU network in double, with its gradient for dL/dy = seed. h holds (layers,
+ * hidden). */
 static double plain(const struct cn_mlp_shape *s, const float *p, const float *x, double seed,
                     double *grad, double *dx)
 {

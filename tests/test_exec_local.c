@@ -1,4 +1,5 @@
-/* The local executor: what it says about jobs that it started, that others started, and that died. */
+/* The local executor: what it says about jobs that it started, that others started, and that
+ * died. */
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>

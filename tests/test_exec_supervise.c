@@ -1,5 +1,5 @@
-/* cairn-job around a trainer that ends in every way a trainer can. The deadlines below are short because something
- * must pass them; no test passes or fails by how long anything took. */
+/* cairn-job around a trainer that ends in every way a trainer can. The deadlines below are
+ * short because something must pass them; no test passes or fails by how long anything took. */
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -41,7 +41,8 @@ static const char *config(const char *mode, int sleep_ms)
     return scratch_file(&s, "config.yaml", text);
 }
 
-/* cairn-job with the toy trainer in mode `mode`; `extra` are options of cairn-job, NULL-terminated. Started only. */
+/* cairn-job with the toy trainer in mode `mode`; `extra` are options of cairn-job,
+ * NULL-terminated. Started only. */
 static pid_t start_job(const char *mode, int sleep_ms, const char *attempt,
                        const char *const *extra)
 {

@@ -1,4 +1,5 @@
-/* Safetensors files and checkpoints: what is written comes back, what does not fit is refused in words. */
+/* Safetensors files and checkpoints: what is written comes back, what does not fit is refused
+ * in words. */
 #include <string.h>
 
 #include "base/buf.h"

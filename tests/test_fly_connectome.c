@@ -1,4 +1,5 @@
-/* The strict readers, the expansion of the golden toy connectome, and the imported-connectome folder. */
+/* The strict readers, the expansion of the golden toy connectome, and the imported-connectome
+ * folder. */
 #include <math.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -448,7 +449,8 @@ Test(fly_connectome, a_damaged_or_missing_folder_is_said_so)
     cr_assert_eq(err.status, CN_ECORRUPT);
 }
 
-/* Killed after its kth durable operation, an import leaves a folder that is either whole or refused. */
+/* Killed after its kth durable operation, an import leaves a folder that is either whole or
+ * refused. */
 Test(fly_connectome, an_import_killed_anywhere_is_never_half_believed)
 {
     const char *dir = scratch_path(&scratch, "net");

@@ -1,7 +1,9 @@
-/* The reference's adjoints against central differences of its own loss, for every regulariser of both generations, activations and depths.
+/* The reference's adjoints against central differences of its own loss, for every regulariser
+ * of both generations, activations and depths.
  *
- * Kinks: a difference quotient over a ReLU's kink is wrong, so a parameter whose quotients at two steps disagree is skipped, and only
- * few may be. W_L1's kink is never met (no W near 0). */
+ * Kinks: a difference quotient over a ReLU's kink is wrong, so a parameter whose quotients
+ * at two steps disagree is skipped, and only few may be. W_L1's kink is never met (no W near
+ * 0). */
 #include <math.h>
 #include <stdio.h>
 
@@ -35,8 +37,8 @@ static double quotient(struct fly_toy *t, const struct cn_fly_reference_batch *b
     return (up - down) / (2 * h);
 }
 
-/* Detached inputs are constants of a regulariser: their gradient is not the loss's derivative. `free_of` says which
- * tensors a term's gradient reaches; others are held out. */
+/* Detached inputs are constants of a regulariser: their gradient is not the loss's derivative.
+ * `free_of` says which tensors a term's gradient reaches; others are held out. */
 static void check(const char *what, const struct cn_fly_graph_model *m,
                   const struct cn_fly_coef *c, const char *tensors)
 {

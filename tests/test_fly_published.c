@@ -1,5 +1,6 @@
-/* The published network: every count and value of specs flyvis_gnn 1.2, 1.3, 2.2 and golden/fly_full.json. Needs
- * $CAIRN_FLYVIS, a folder with fib25-fib19_v2.2.json and flow_0000_000.json; exits 77 without it. */
+/* The published network: every count and value of specs flyvis_gnn 1.2, 1.3, 2.2 and
+ * golden/fly_full.json. Needs $CAIRN_FLYVIS, a folder with fib25-fib19_v2.2.json and
+ * flow_0000_000.json; exits 77 without it. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,7 +21,8 @@ static struct cn_fly_connectome c;
 static struct cn_fly_params p;
 static struct cn_fly_graph g;
 
-/* Before Criterion looks for tests: a program whose data are not on this machine is skipped, not passed. */
+/* Before Criterion looks for tests: a program whose data are not on this machine is skipped,
+ * not passed. */
 __attribute__((constructor)) static void skip_without_data(void)
 {
     const char *dir = getenv("CAIRN_FLYVIS");
@@ -252,9 +254,10 @@ Test(fly_published, neurons_have_golden_types_places_and_constants)
 
 /* ---- 2.2 ---- */
 
-/* The golden run took exp(log n_syn) from a vector library whose float exponential, quotient of two polynomials after a
- * two-part reduction by ln 2, differs from ours in the last bit of a quarter of the weights. To see the
- * simulator alone to 1e-9, its weights are taken bit for bit. */
+/* The golden run took exp(log n_syn) from a vector library whose float exponential, quotient of
+ * two polynomials after a two-part reduction by ln 2, differs from ours in the last bit of a
+ * quarter of the weights. To see the simulator alone to 1e-9, its weights are taken bit for
+ * bit. */
 static float golden_exp(float x)
 {
     float q = rintf(x * 1.44269504F), r = fmaf(q, -6.93145752e-1F, x);
@@ -272,7 +275,8 @@ static float golden_exp(float x)
     return ldexpf(num / den, (int)q);
 }
 
-/* Which number of each edge: parameters that say "I am group k" (or pair k) come out as its weight. */
+/* Which number of each edge: parameters that say "I am group k" (or pair k) come out as its
+ * weight. */
 static int32_t *numbers_of_edges(bool groups)
 {
     struct cn_fly_params mark = p;
@@ -384,7 +388,8 @@ static void expect_frame(const struct cn_json *f, const double *v, const double 
     expect_sampled("y", y, cn_json_get(f, "y"), tol);
 }
 
-/* 200 Euler steps in double from the steady state; the frames of the golden file, then the moments of all. */
+/* 200 Euler steps in double from the steady state; the frames of the golden file, then the
+ * moments of all. */
 static void run_200(double tol)
 {
     enum { STEPS = 200 };

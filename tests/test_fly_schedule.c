@@ -1,4 +1,5 @@
-/* Annealing, ramps, iteration counts, two-stage learning rates and the frame sampler against golden numbers. */
+/* Annealing, ramps, iteration counts, two-stage learning rates and the frame sampler against
+ * golden numbers. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -45,7 +45,8 @@ static float *floats(const char *path, int64_t n)
     return f;
 }
 
-/* The golden numbers come from double W, tau, V; the graph holds floats: good to 1e-6, as its README asks. */
+/* The golden numbers come from double W, tau, V; the graph holds floats: good to 1e-6, as its
+ * README asks. */
 static void load(void)
 {
     struct cn_err err = CN_ERR_INIT;

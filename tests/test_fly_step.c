@@ -1,5 +1,6 @@
-/* The float step: against golden/fly_gnn.json, against the double reference on random networks, for every kernel table, activation
- * and depth; the same bits for any number of threads; fused and separate Adam alike; no allocation. */
+/* The float step: against golden/fly_gnn.json, against the double reference on random networks,
+ * for every kernel table, activation and depth; the same bits for any number of threads; fused
+ * and separate Adam alike; no allocation. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -57,7 +57,8 @@ Test(fly_stimulus, scenes_last_50_to_80_frames_and_differ)
     cn_fly_stimulus_clear(&s);
 }
 
-/* clip(.5 + .2 texture) with a texture of mean square 1: the mean is .5 and the std a little under .2. */
+/* clip(.5 + .2 texture) with a texture of mean square 1: the mean is .5 and the std a little
+ * under .2. */
 Test(fly_stimulus, scenes_have_the_promised_contrast_and_move)
 {
     struct cn_fly_stimulus s;

@@ -1,4 +1,5 @@
-/* Targets: golden measurement noise and smoothing, batches against the double reference, threads, allocation. */
+/* Targets: golden measurement noise and smoothing, batches against the double reference,
+ * threads, allocation. */
 #include <math.h>
 #include <string.h>
 

@@ -1,4 +1,5 @@
-/* The training loop: cadence, determinism, resuming bit for bit, and an evaluator that knows the truth. */
+/* The training loop: cadence, determinism, resuming bit for bit, and an evaluator that knows
+ * the truth. */
 #include <math.h>
 #include <string.h>
 

@@ -1,5 +1,6 @@
-/* logs/project: golden texts, nothing that depends on the clock or on a kill, prose that cannot become a record, edits of
- * a person that survive. Golden files: tests/cases/logs; CAIRN_WRITE_GOLDEN=1 writes them anew, to be read by eye. */
+/* logs/project: golden texts, nothing that depends on the clock or on a kill, prose that cannot
+ * become a record, edits of a person that survive. Golden files: tests/cases/logs;
+ * CAIRN_WRITE_GOLDEN=1 writes them anew, to be read by eye. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -440,8 +441,8 @@ Test(logs_project, a_rebuilt_store_takes_its_own_memory_back)
     cn_store_close(t);
 }
 
-/* Killed between any two durable operations of writing, edits of a person included: nothing of his is lost, nothing of
- * ours is taken for his. */
+/* Killed between any two durable operations of writing, edits of a person included: nothing of
+ * his is lost, nothing of ours is taken for his. */
 Test(logs_project, killed_while_writing_it_keeps_edits_and_invents_none, .timeout = 60)
 {
     struct cn_history h;

@@ -1,5 +1,6 @@
-/* logs/read: case files (NAME.md with NAME.expect beside it; CAIRN_WRITE_GOLDEN=1 writes the latter anew), every byte
- * prefix of them, the way there and back, and what an old reader makes of our log. */
+/* logs/read: case files (NAME.md with NAME.expect beside it; CAIRN_WRITE_GOLDEN=1 writes the
+ * latter anew), every byte prefix of them, the way there and back, and what an old reader makes
+ * of our log. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -383,7 +384,8 @@ Test(logs_read, our_log_reads_back_as_the_record, .init = set_up, .fini = tear_d
     cn_store_close(s);
 }
 
-/* run.db lost: Markdown and base config give a store whose log is the same, byte for byte where the record is. */
+/* run.db lost: Markdown and base config give a store whose log is the same, byte for byte where
+ * the record is. */
 Test(logs_read, a_lost_store_is_rebuilt_from_its_markdown, .init = set_up, .fini = tear_down)
 {
     struct cn_read_opts o = CN_READ_OPTS_INIT;
@@ -402,7 +404,8 @@ Test(logs_read, a_lost_store_is_rebuilt_from_its_markdown, .init = set_up, .fini
     OK(cn_read_log("ours", cn_buf_str(&text), text.len, &o, &log, &err));
     OK(cn_read_configs(dir, LOGS_SAMPLE_CONFIG, &log, &err));
     cr_assert_eq(log.n_warnings, 0, "%s", log.n_warnings ? log.warnings[0].text : "");
-    /* node 5 is a new root with the previous best's lr_W in its config, but its line only names n_frames */
+    /* node 5 is a new root with the previous best's lr_W in its config, but its line only names
+     * n_frames */
     cr_assert_str_eq(log.history.nodes[1].config, h.nodes[1].config);
     cr_assert_eq(strlen(log.history.nodes[1].config_hash), 64);
     cr_assert_str_eq(log.history.info.log_keys, "training.lr_W,training.lr");
@@ -486,7 +489,8 @@ static void old_flush(struct old_node *nodes, int64_t id, struct old_node *recor
     memset(record, 0, sizeof(*record));
 }
 
-/* One record at a time, kept under the last id that it named: so a Node line in a block summary renames it. */
+/* One record at a time, kept under the last id that it named: so a Node line in a block summary
+ * renames it. */
 static void old_read(char *text, struct old_node *nodes, int n_max)
 {
     long long id = 0, x;

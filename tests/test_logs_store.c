@@ -1,4 +1,5 @@
-/* logs/store: the state machine, repeated steps, fences, damage, a full disk, and death between any two writes. */
+/* logs/store: the state machine, repeated steps, fences, damage, a full disk, and death between
+ * any two writes. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -445,8 +446,8 @@ Test(logs_store, flipped_bytes_are_found_or_harmless)
 
 /* ---- faults and death ---- */
 
-/* Drive the sample with one failing write; then go on with the same handle, as a paused harness does when there is
- * room again. False when the sample has fewer writes. */
+/* Drive the sample with one failing write; then go on with the same handle, as a paused harness
+ * does when there is room again. False when the sample has fewer writes. */
 static bool drive_with_failure(int nth, int rc, cn_status expected)
 {
     struct cn_store *s;

@@ -1,4 +1,5 @@
-/* The tree figure's source: every searched node once, labels that cannot break out, the path to the best marked. */
+/* The tree figure's source: every searched node once, labels that cannot break out, the path to
+ * the best marked. */
 #include <stdio.h>
 #include <string.h>
 

@@ -264,7 +264,8 @@ Test(protocols_protocol, shipped_configs_start_inside_their_protocols_ranges)
     }
 }
 
-/* The indented block of docs/PROTOCOLS.md whose first line contains `first`, without the indentation. */
+/* The indented block of docs/PROTOCOLS.md whose first line contains `first`, without the
+ * indentation. */
 static void doc_sample(const char *first, struct cn_buf *out)
 {
     char path[1024];

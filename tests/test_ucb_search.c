@@ -1,5 +1,5 @@
-/* The parts together on made-up landscapes: the rule table, the scores and the mutations as the embedded
- * proposer uses them, against random search with the same number of trainings. */
+/* The parts together on made-up landscapes: the rule table, the scores and the mutations as the
+ * embedded proposer uses them, against random search with the same number of trainings. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,8 +16,9 @@
 
 enum { DIMS = 6, MAX_ITERATIONS = 96, BLOCK = 12 };
 
-/* Ranges like those of a protocol. The hill's top lies at `top` of each range's scale; it is narrow in some
- * directions and nearly flat in others, and the far corner of the first one fails, as learning rates do. */
+/* Ranges like those of a protocol. The hill's top lies at `top` of each range's scale; it is
+ * narrow in some directions and nearly flat in others, and the far corner of the first one
+ * fails, as learning rates do. */
 static const struct cn_param params[DIMS] = {
     {.path = "lr_W", .lo = 1e-4, .hi = 1e-2, .hard_lo = 0, .hard_hi = 1, .log = true},
     {.path = "lr", .lo = 1e-5, .hi = 1e-2, .hard_lo = 0, .hard_hi = 1, .log = true},

@@ -1,5 +1,6 @@
-/* The pool under the thread sanitizer, as a plain main (Criterion does not start under it): plain memory is
- * written by chunks and read by the caller and by the chunks of the next run; every missing order shows. */
+/* The pool under the thread sanitizer, as a plain main (Criterion does not start under it):
+ * plain memory is written by chunks and read by the caller and by the chunks of the next run;
+ * every missing order shows. */
 #include <stdio.h>
 
 #include "base/pool.h"

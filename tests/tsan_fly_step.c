@@ -1,5 +1,6 @@
-/* The training step and the evaluation under the thread sanitizer, as a plain main: phases hand plain memory from chunk to chunk, and
- * every missing order shows. Also: three threads, same bits as one. */
+/* The training step and the evaluation under the thread sanitizer, as a plain main: phases hand
+ * plain memory from chunk to chunk, and every missing order shows. Also: three threads, same
+ * bits as one. */
 #include <stdio.h>
 #include <string.h>
 

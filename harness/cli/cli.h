@@ -4,8 +4,9 @@
  * verbs and options are errors that name the nearest known one; exit code 2. Every verb has
  * --help with an example.
  *
- *     cairn VERB [positional ...] [--option value] [--flag] [--a.b value]     (--a.b: config
- * overrides, where allowed)
+ *     cairn VERB [positional ...] [--option value] [--flag] [--a.b value]
+ *
+ * (--a.b: config overrides, where allowed)
  */
 #ifndef CN_CLI_CLI_H
 #define CN_CLI_CLI_H

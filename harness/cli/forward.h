@@ -7,8 +7,8 @@
 
 /* cairn-train <argv...>; argv NULL-terminated, without the program. */
 int cn_cli_forward(const char *const *argv);
-/* `cairn-train <verb> --config C --out DIR ...` for the verbs train, generate, evaluate, plot.
- */
+/* `cairn-train <verb> --config C --out DIR ...` for the verbs train, generate, evaluate,
+ * plot. */
 int cn_cli_forward_config(const struct cn_cli_args *args, const char *trainer_verb);
 
 #endif

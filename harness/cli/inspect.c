@@ -170,7 +170,8 @@ static const char *colour_of(const struct cn_iteration *it, bool colour)
                                          : "\033[31m";
 }
 
-/* Mean reward and count of a node's ok iterations: those of the search, or its confirmations. */
+/* Mean reward and count of a node's ok iterations: those of the search, or its
+ * confirmations. */
 static double node_mean(const struct cn_history *h, int64_t node, bool confirmations,
                         int *out_n)
 {

@@ -1,10 +1,12 @@
-/* The smallest harness, for tests: make the run when it is not there, then explore it to its end.
+/* The smallest harness, for tests: make the run when it is not there, then explore it to its
+ * end.
  *
  *     explore_driver DIR PROTOCOL CONFIG [crash_after=N] [path=value ...]
- *     explore_driver --dump DIR         the record without times and attempts, to compare two runs
+ *     explore_driver --dump DIR    the record without times and attempts, to compare two runs
  *
- * Exit codes as cn_status_exit_code; 137 when the crash seam of base/file.h fired (crash_after=N: after the Nth durable
- * operation of this process; the environment variable would reach the trainings too).
+ * Exit codes as cn_status_exit_code; 137 when the crash seam of base/file.h fired
+ * (crash_after=N: after the Nth durable operation of this process; the environment variable
+ * would reach the trainings too).
  */
 #include <signal.h>
 #include <stdio.h>

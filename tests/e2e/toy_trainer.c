@@ -1,13 +1,20 @@
-/* A trainer for tests: obeys docs/TRAINER_CONTRACT.md in about ten milliseconds, or breaks it on request.
+/* A trainer for tests: obeys docs/TRAINER_CONTRACT.md in about ten milliseconds, or breaks it
+ * on request.
  *
  *     toy_trainer run --config C --out DIR [--resume]
  *
- * The "training" is a smooth landscape over the config's keys, the same for the same config and seeds:
- *     score = exp(-d^2) - noise, d = distance of (lr, l1, gain, batch) from an optimum that moves with the
- *     simulation's n_frames; lr above 0.05 diverges. tests/e2e/toy_describe.json describes it.
- * `toy.mode` picks another ending: crash, abort, hang, stubborn (hang and ignore SIGTERM), garbage, no_result, flood,
- * hog, grandchild, refuse, diverge, selfkill, nan. `toy.sleep_ms` is how long it takes; `toy.ledger` names a file
- * that gets one line per start and per success, so a test can count trainings.
+ * The "training" is a smooth landscape over the config's keys, the same for the same config and
+ * seeds:
+ *
+ *     score = exp(-d^2) - noise
+ *
+ * with d the distance of (lr, l1, gain, batch) from an optimum that moves with the simulation's
+ * n_frames; lr above 0.05 diverges. tests/e2e/toy_describe.json describes it.
+ *
+ * `toy.mode` picks another ending: crash, abort, hang, stubborn (hang and ignore SIGTERM),
+ * garbage, no_result, flood, hog, grandchild, refuse, diverge, selfkill, nan. `toy.sleep_ms` is
+ * how long it takes; `toy.ledger` names a file that gets one line per start and per success, so
+ * a test can count trainings.
  */
 #include <fcntl.h>
 #include <math.h>
@@ -231,7 +238,8 @@ static int misbehave(struct toy *t)
     return -1;
 }
 
-/* Two trainings in one folder at the same time would be the harness's fault: say so in the ledger. */
+/* Two trainings in one folder at the same time would be the harness's fault: say so in the
+ * ledger. */
 static void check_alone(const struct toy *t)
 {
     char path[2048];

@@ -1,4 +1,5 @@
-/* Any bytes: refused, or read to a value that prints to a text that reads and prints the same. */
+/* Any bytes: refused, or read to a value that prints to a text that reads and prints the
+ * same. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,4 +1,5 @@
-/* Numbers, times, UTF-8 and nearest names from arbitrary bytes: what is accepted must print and read back. */
+/* Numbers, times, UTF-8 and nearest names from arbitrary bytes: what is accepted must print and
+ * read back. */
 #include <string.h>
 
 #include "base/alloc.h"

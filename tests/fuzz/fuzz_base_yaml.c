@@ -1,4 +1,5 @@
-/* Any bytes: refused, or read; then edits either refuse and leave the text alone, or do what they say. */
+/* Any bytes: refused, or read; then edits either refuse and leave the text alone, or do what
+ * they say. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>

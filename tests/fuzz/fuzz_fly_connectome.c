@@ -1,5 +1,5 @@
-/* Any bytes as a connectome and as parameters: refused or read, never a crash or a leak. What reads as a
- * connectome must also expand. */
+/* Any bytes as a connectome and as parameters: refused or read, never a crash or a leak. What
+ * reads as a connectome must also expand. */
 #include <stddef.h>
 #include <stdint.h>
 

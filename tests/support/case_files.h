@@ -1,5 +1,5 @@
-/* Folders of case files: an input, and beside it what must come out of it. A missing file or an empty folder
- * aborts the test. */
+/* Folders of case files: an input, and beside it what must come out of it. A missing file or an
+ * empty folder aborts the test. */
 #ifndef CN_TESTS_CASE_FILES_H
 #define CN_TESTS_CASE_FILES_H
 
@@ -35,7 +35,8 @@ static inline struct cn_buf case_bytes(const char *path)
     return b;
 }
 
-/* Calls check(name, bytes) for the files with that beginning and ending; at least `least` of them. */
+/* Calls check(name, bytes) for the files with that beginning and ending; at least `least` of
+ * them. */
 static inline void case_each(const char *folder, const char *begins, const char *ends,
                              int least,
                              void (*check)(const char *name, const struct cn_buf *bytes))

@@ -1,7 +1,8 @@
 /* golden/fly_gnn.json as a table of cases, run against any implementation of loss and gradient.
  *
- * The file's twelve-neuron network is built as a graph and a model; its parameters are doubles in the model's layout. One
- * function pointer computes the loss terms and the gradient, in double (the reference) or in float (the step).
+ * The file's twelve-neuron network is built as a graph and a model; its parameters are doubles
+ * in the model's layout. One function pointer computes the loss terms and the gradient, in
+ * double (the reference) or in float (the step).
  */
 #ifndef CN_TESTS_FLY_GOLDEN_H
 #define CN_TESTS_FLY_GOLDEN_H
@@ -35,7 +36,8 @@ void fly_golden_close(struct fly_golden *g);
 struct cn_fly_model *fly_golden_model(const struct fly_golden *g, cn_fly_model_kind kind,
                                       cn_activation act, bool positive, bool linear_tanh);
 double *fly_golden_params(const struct fly_golden *g, const struct cn_fly_model *mod);
-/* Gradient tensors of a case against `grads`; missing or null ones must be exactly 0. Scale = the largest of all tensors. */
+/* Gradient tensors of a case against `grads`; missing or null ones must be exactly 0.
+ * Scale = the largest of all tensors. */
 bool fly_golden_grads_close(const char *what, const struct cn_fly_model *mod,
                             const struct cn_json *grads, const double *grad, double tol);
 

@@ -1,4 +1,5 @@
-/* A tiny data set and config for tests of the fly trainer: 12 cell types, 7 columns, 84 neurons. */
+/* A tiny data set and config for tests of the fly trainer: 12 cell types, 7 columns, 84
+ * neurons. */
 #ifndef CN_TESTS_FLY_SMALL_H
 #define CN_TESTS_FLY_SMALL_H
 

@@ -26,12 +26,14 @@ void fly_toy_clear(struct fly_toy *t);
 struct cn_fly_batch fly_toy_batch(const struct fly_toy *t, int32_t frames);
 struct cn_fly_reference_batch fly_toy_reference_batch(const struct fly_toy *t, int32_t frames);
 
-/* Loss and gradient by a fresh cn_fly_step on `threads` threads, in the shape of fly_golden's callback (params set into mod). */
+/* Loss and gradient by a fresh cn_fly_step on `threads` threads, in the shape of fly_golden's
+ * callback (params set into mod). */
 void fly_step_loss_grad(struct cn_fly_model *mod, const double *params,
                         const struct cn_fly_reference_batch *b, const struct cn_fly_coef *c,
                         const struct cn_fly_stats *stats, struct cn_fly_terms *out,
                         double *grad);
-/* max|got - want| / max|want| over the whole gradient, and per tensor printed when above tol. */
+/* max|got - want| / max|want| over the whole gradient, and per tensor printed when above
+ * tol. */
 double fly_toy_worst(const struct cn_fly_model *mod, const double *got, const double *want,
                      double tol, const char *what);
 

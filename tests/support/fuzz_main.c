@@ -1,6 +1,7 @@
-/* A plain main for the fuzz targets: feeds each file of the corpus folders (or single files) named on the
- * command line to LLVMFuzzerTestOneInput, whole and, up to 4 KiB, every byte-prefix. The count is printed; an
- * empty corpus is a failure, so that a target cannot pass without input. */
+/* A plain main for the fuzz targets: feeds each file of the corpus folders (or single files)
+ * named on the command line to LLVMFuzzerTestOneInput, whole and, up to 4 KiB, every
+ * byte-prefix. The count is printed; an empty corpus is a failure, so that a target cannot pass
+ * without input. */
 #include <stdio.h>
 #include <string.h>
 

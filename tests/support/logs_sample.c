@@ -346,8 +346,8 @@ static cn_status play(struct cn_store *s, const struct line *l, struct cn_err *e
     return CN_OK;
 }
 
-/* A killed run repeats only what may be unfinished, as a harness does: it skips the steps of attempts that are
- * over and asks for nothing that the record has behind it. */
+/* A killed run repeats only what may be unfinished, as a harness does: it skips the steps of
+ * attempts that are over and asks for nothing that the record has behind it. */
 static bool is_over(const struct cn_history *h, const struct line *l)
 {
     const struct cn_iteration *it = cn_history_iteration(h, l->id);

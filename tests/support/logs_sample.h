@@ -1,6 +1,7 @@
-/* A small run with everything in it, driven through the store step by step: two blocks, a failure-probe that
- * diverges, a replicate, an attempt lost to its surroundings, confirmations, prose that looks like a record.
- * Every step may be repeated, so a run that was killed can be driven again from the start. */
+/* A small run with everything in it, driven through the store step by step: two blocks, a
+ * failure-probe that diverges, a replicate, an attempt lost to its surroundings, confirmations,
+ * prose that looks like a record. Every step may be repeated, so a run that was killed can be
+ * driven again from the start. */
 #ifndef CN_TESTS_LOGS_SAMPLE_H
 #define CN_TESTS_LOGS_SAMPLE_H
 

@@ -1,8 +1,10 @@
-/* A folder of its own for one test, removed at the end; and the paths of the programs under test. */
+/* A folder of its own for one test, removed at the end; and the paths of the programs under
+ * test. */
 #ifndef CN_TESTS_SCRATCH_H
 #define CN_TESTS_SCRATCH_H
 
-/* AddressSanitizer reserves terabytes of address space: a program under it cannot live under a memory limit. */
+/* AddressSanitizer reserves terabytes of address space: a program under it cannot live under a
+ * memory limit. */
 #ifdef __SANITIZE_ADDRESS__
 #define SCRATCH_NO_MEMORY_LIMITS true
 #else
