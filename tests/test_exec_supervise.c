@@ -179,8 +179,9 @@ Test(exec_supervise, the_deadline_kills_what_ignores_sigterm)
     const char *extra[] = {"--deadline", "0.2", "--grace", "0.1", NULL};
     struct cn_job_result r = run_job("stubborn", extra);
 
-    cr_assert_eq(r.verdict, CN_VERDICT_TIMEOUT);
-    cr_assert_eq(r.exit.signal, SIGKILL);
+    cr_assert_eq(r.verdict, CN_VERDICT_TIMEOUT, "%s: %s", cn_verdict_name(r.verdict),
+                 r.message);
+    cr_assert_eq(r.exit.signal, SIGKILL, "signal %d: %s", r.exit.signal, r.message);
     cn_job_result_clear(&r);
 }
 
