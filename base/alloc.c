@@ -67,8 +67,8 @@ void *cn_alloc_aligned(size_t n, size_t size)
 
     if (!product(n, size, &bytes) || !admit())
         return NULL;
-    bytes =
-        (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT; /* aligned_alloc wants a multiple */
+    /* aligned_alloc wants a multiple. */
+    bytes = (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
     p = aligned_alloc(ALIGNMENT, bytes);
     if (p)
         memset(p, 0, bytes);

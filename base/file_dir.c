@@ -37,8 +37,8 @@ cn_status cn_file_mkdirs(const char *path, struct cn_err *err)
         if (*p != '/' || p == work || p[-1] == '/')
             continue;
         *p = '\0';
-        if (!cn_file_is_dir(
-                work)) /* asked first: an existing parent need not be writable for us */
+        /* Asked first: an existing parent need not be writable for us. */
+        if (!cn_file_is_dir(work))
             st = make_dir(work, err);
         *p = '/';
     }

@@ -600,8 +600,8 @@ bool cn_json_number(const struct cn_json *v, double *out)
 
 bool cn_json_int64(const struct cn_json *v, int64_t *out)
 {
-    const double exact =
-        9007199254740992.0; /* 2^53: beyond it 1.5e18 need not be what was meant */
+    /* 2^53: beyond it 1.5e18 need not be what was meant. */
+    const double exact = 9007199254740992.0;
     double x;
 
     *out = 0;

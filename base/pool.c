@@ -231,10 +231,10 @@ struct cn_pool *cn_pool_new(int n_threads)
     if (!p)
         return NULL;
     p->n_threads = n_threads;
-    p->spin_ns =
-        n_threads <= available ? SPIN_NS : 0; /* too few processors: spinning blocks others */
-    (void)pthread_mutex_init(&p->lock,
-                             NULL); /* these three cannot fail with default attributes */
+    /* Too few processors: spinning blocks others. */
+    p->spin_ns = n_threads <= available ? SPIN_NS : 0;
+    /* These three cannot fail with default attributes. */
+    (void)pthread_mutex_init(&p->lock, NULL);
     (void)pthread_cond_init(&p->wake_workers, NULL);
     (void)pthread_cond_init(&p->wake_caller, NULL);
     if (n_threads > 1)

@@ -54,8 +54,8 @@ static bool is_program(const char *path)
 
 char *cn_proc_which(const char *program)
 {
-    const char *dirs = getenv("PATH"),
-               *p; /* NOLINT(concurrency-mt-unsafe): nobody sets it here */
+    /* NOLINTNEXTLINE(concurrency-mt-unsafe): nobody sets it here */
+    const char *dirs = getenv("PATH"), *p;
     char *found = NULL;
 
     if (strchr(program, '/'))
@@ -239,8 +239,8 @@ _Noreturn static void child(const struct start *s)
     memset(&plain, 0, sizeof plain);
     plain.sa_handler = SIG_DFL;
     for (int sig = 1; sig < NSIG; sig++)
-        (void)sigaction(sig, &plain,
-                        NULL); /* KILL, STOP and the C library's own refuse: fine */
+        /* KILL, STOP and the C library's own refuse: fine. */
+        (void)sigaction(sig, &plain, NULL);
     if (child_place_fds(s) != 0 || child_mark_fds(s) != 0)
         child_fail(s, STEP_FD);
     if (s->o->new_session ? setsid() < 0 : s->own_group && setpgid(0, 0) != 0)
@@ -410,9 +410,8 @@ static bool await_end(pid_t pid, int64_t timeout_ms)
     while (!(ended = has_ended(pid)) && left_ms(deadline) > 0) {
         int slice = left_ms(deadline);
 
-        (void)poll(&p, 1,
-                   p.fd < 0 && slice > SLICE_MS ? SLICE_MS
-                                                : slice); /* a negative fd only sleeps */
+        /* A negative fd only sleeps. */
+        (void)poll(&p, 1, p.fd < 0 && slice > SLICE_MS ? SLICE_MS : slice);
     }
     close_fd(&p.fd);
     return ended;
@@ -563,8 +562,8 @@ static cn_status exchange(struct run *r, int64_t deadline, int64_t timeout_ms,
         else if (watch < 0 && wait > SLICE_MS)
             wait = SLICE_MS;
         (void)poll(p, 4, wait);
-        ended =
-            ended || has_ended(r->pid); /* before reading: what it wrote is then in the pipe */
+        /* Before reading: what it wrote is then in the pipe. */
+        ended = ended || has_ended(r->pid);
         more = false;
         if (r->ours[IN] >= 0 && p[IN].revents)
             feed(r);

@@ -75,8 +75,8 @@ void cn_rng_seek(struct cn_rng *r, uint64_t counter)
 
 void cn_rng_init(struct cn_rng *r, uint64_t seed, uint64_t stream)
 {
-    memset(r, 0,
-           sizeof *r); /* padding and out too: the state goes into checkpoints byte for byte */
+    /* Padding and out too: the state goes into checkpoints byte for byte. */
+    memset(r, 0, sizeof *r);
     r->seed = seed;
     r->stream = stream;
 }
@@ -160,16 +160,16 @@ CN_INLINE float select(uint32_t pick, float a, float b)
 CN_INLINE float minus_log(uint32_t w)
 {
     uint32_t bits = bits_of_float((float)w + 0.5f);
-    uint32_t shifted =
-        bits - 0x3f3504f3u; /* the bits of sqrt(1/2): the exponent now rounds to it */
+    /* The bits of sqrt(1/2): the exponent now rounds to it. */
+    uint32_t shifted = bits - 0x3f3504f3u;
     int32_t k = (int32_t)shifted >> 23;
     float m = float_of_bits((shifted & 0x007fffffu) + 0x3f3504f3u);
     uint32_t near_one = (uint32_t) - (int32_t)(k == 32);
     float f = select(near_one, -((float)~w + 0.5f) * 0x1p-32f, m - 1.0f);
     float s = f / (2.0f + f), q = s * s;
     float p = 1.0f + q * (0.333333333f + q * (0.2f + q * (0.142857143f + q * 0.111111111f)));
-    const float ln2_high = 0.693145752f,
-                ln2_low = 1.42860677e-6f; /* high: 14 bits, k * high exact */
+    /* ln2_high has 14 bits: k * ln2_high is exact. */
+    const float ln2_high = 0.693145752f, ln2_low = 1.42860677e-6f;
     float n = (float)(32 - k);
 
     return n * ln2_high + (n * ln2_low - 2.0f * s * p);

@@ -3,8 +3,8 @@
  * thread count.
  *
  *     struct cn_rng r;
- *     cn_rng_init(&r, seed, CN_STREAM_INIT);
- *     double u = cn_rng_uniform(&r);      // [0, 1)
+ *     cn_rng_init(&r, seed, stream);      // a stream number of your own
+ *     double u = cn_rng_uniform(&r);     // [0, 1)
  *
  * State (seed, stream, counter) is plain data and goes into checkpoints as it is.
  */

@@ -122,8 +122,8 @@ double cn_iteration_metric(const struct cn_iteration *it, const char *name)
 struct cn_spread cn_history_spread(const struct cn_history *h, int64_t node, cn_pool pool)
 {
     struct cn_spread s = {0, (double)NAN, (double)NAN, (double)NAN, (double)NAN};
-    double mean = 0,
-           m2 = 0; /* Welford, "Note on a method for calculating corrected sums" (1962) */
+    /* Welford, "Note on a method for calculating corrected sums" (1962). */
+    double mean = 0, m2 = 0;
 
     for (int64_t i = 0; i < h->n_iterations; i++) {
         const struct cn_iteration *it = &h->iterations[i];

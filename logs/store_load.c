@@ -373,8 +373,8 @@ cn_status cn_store_history(struct cn_store *s, struct cn_history *h, struct cn_e
 
     memset(h, 0, sizeof(*h));
     cn_arena_init(&h->arena, CN_CAP_ARENA);
-    l.st =
-        cn_sql_run(s, "BEGIN", NULL, err); /* one moment: no writer comes between the queries */
+    /* One moment: no writer comes between the queries. */
+    l.st = cn_sql_run(s, "BEGIN", NULL, err);
     if (l.st == CN_OK) {
         load_all(&l);
         cn_status end = cn_sql_run(s, "COMMIT", NULL, l.st == CN_OK ? err : NULL);

@@ -89,8 +89,8 @@ static void meet(void *ctx, int64_t chunk)
 
     (void)chunk;
     atomic_fetch_add(here, 1);
-    while (atomic_load(here) <
-           2) /* two chunks wait for each other: only two threads can end this */
+    /* Two chunks wait for each other: only two threads can end this. */
+    while (atomic_load(here) < 2)
         (void)usleep(100);
 }
 

@@ -264,8 +264,8 @@ Test(exec_supervise, a_killed_supervisor_takes_the_training_with_it)
     await("metrics.jsonl");
     cr_assert_eq(kill(pid, SIGKILL), 0);
     (void)wait_for(pid);
-    while (cn_file_is_locked(
-        scratch_path(&s, "job.lock"))) /* the trainer inherits it and dies a little later */
+    /* The trainer inherits it and dies a little later. */
+    while (cn_file_is_locked(scratch_path(&s, "job.lock")))
         cn_clock_sleep_ms(2);
     cr_assert_eq(cn_job_look(s.dir, "t", 1, &seen, &err), CN_OK);
     cr_assert_eq(seen, CN_JOB_SEEN_LOST);

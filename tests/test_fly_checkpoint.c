@@ -159,8 +159,8 @@ Test(fly_checkpoint, a_model_file_carries_no_clock, .init = open_small, .fini = 
     cn_buf_init(&b, CN_CAP_FILE);
     cr_assert_eq(cn_fly_checkpoint_save(t, CN_FLY_FILE_MODEL, path, "h", &err), CN_OK);
     cr_assert_eq(cn_file_read(path, CN_CAP_FILE, &a, &err), CN_OK);
-    cn_fly_table_add(&cn_fly_trainer_history(t)->report)[CN_FLY_H_SECONDS] =
-        7; /* a later time */
+    /* A later time. */
+    cn_fly_table_add(&cn_fly_trainer_history(t)->report)[CN_FLY_H_SECONDS] = 7;
     cn_fly_trainer_history(t)->report.rows--;
     cr_assert_eq(cn_fly_checkpoint_save(t, CN_FLY_FILE_MODEL, path, "h", &err), CN_OK);
     cr_assert_eq(cn_file_read(path, CN_CAP_FILE, &b, &err), CN_OK);

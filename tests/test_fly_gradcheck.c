@@ -145,8 +145,8 @@ Test(fly_gradcheck, terms_over_the_batch_are_derivatives_with_respect_to_f)
         struct cn_fly_coef sign = {.f_theta_msg_sign = 0.4},
                            msg = {.f_theta_msg_diff = 0.8, .generation = gen};
         struct cn_fly_coef diff = {.f_theta_diff = 0.6, .generation = gen};
-        check("f_theta_msg_sign", &small, &sign,
-              "f"); /* m is detached: W and g are constants of the term */
+        /* m is detached: W and g are constants of the term. */
+        check("f_theta_msg_sign", &small, &sign, "f");
         check("f_theta_msg_diff", &small, &msg, "f");
         check("f_theta_diff", &small, &diff, v1 ? "f" : "gf"); /* V2 lets G through */
     }

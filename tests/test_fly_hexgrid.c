@@ -164,8 +164,8 @@ Test(fly_hexgrid, hull_fill_keeps_the_lowest_side_open)
     struct cn_err err = CN_ERR_INIT;
 
     cr_assert_eq(cn_fly_hexgrid_hull_fill(du, dv, 4, 8, fu, fv, &n, &err), CN_OK);
-    const int32_t wu[] = {-1, 0, 1},
-                  wv[] = {1, 1, 1}; /* (1,0) lies on the lowest horizontal side */
+    /* (1,0) lies on the lowest horizontal side. */
+    const int32_t wu[] = {-1, 0, 1}, wv[] = {1, 1, 1};
     cr_assert_eq(n, 3);
     cr_assert_arr_eq(fu, wu, sizeof wu);
     cr_assert_arr_eq(fv, wv, sizeof wv);

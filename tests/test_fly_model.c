@@ -198,8 +198,8 @@ Test(fly_model, the_message_gain_is_the_derivative_of_the_output)
         struct cn_err err = CN_ERR_INIT;
         float m0[200], y0[200], gain[200], up[200], down[200], mu[200];
         m.kind = kind ? CN_FLY_LINEAR : CN_FLY_A;
-        m.activation =
-            CN_ACT_TANH; /* smooth, so that a wide difference is exact enough in float */
+        /* Smooth, so that a wide difference is exact enough in float. */
+        m.activation = CN_ACT_TANH;
         m.hidden_dim_update = 20;
         fly_toy_make(&t, &m, 200, 900, 9);
         cr_assert_eq(cn_fly_eval_new(t.mod, pool, &ev, &err), CN_OK);

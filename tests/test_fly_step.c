@@ -255,9 +255,8 @@ static float *train(int threads, int fused, double clip, uint64_t *out_steps)
     cn_fly_model_state(t.mod, &state);
     *out_steps = (uint64_t)state.adam_steps;
     out = cn_alloc((size_t)(3 * cn_fly_model_n_params(t.mod)), sizeof *out);
-    memcpy(out, state.params,
-           (size_t)(3 * cn_fly_model_n_params(t.mod)) *
-               sizeof *out); /* one slab: params, m, v */
+    /* One slab: params, m, v. */
+    memcpy(out, state.params, (size_t)(3 * cn_fly_model_n_params(t.mod)) * sizeof *out);
     cn_fly_step_free(s);
     cn_pool_free(pool);
     fly_toy_clear(&t);

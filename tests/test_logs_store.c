@@ -199,8 +199,8 @@ Test(logs_store, an_attempt_given_back_cannot_be_submitted_again)
     OK(cn_store_retry(s, 1, 1, "drained", &err));
     IS(cn_store_submit(s, 1, 1, "sample-1-1", "iter_000001", &err), CN_ECORRUPT);
     OK(cn_store_submit(s, 1, 2, "sample-1-2", "iter_000001", &err));
-    IS(cn_store_submit(s, 2, 1, "sample-1-2", "iter_000002", &err),
-       CN_ECORRUPT); /* token taken */
+    /* Token taken. */
+    IS(cn_store_submit(s, 2, 1, "sample-1-2", "iter_000002", &err), CN_ECORRUPT);
     cn_store_close(s);
 }
 

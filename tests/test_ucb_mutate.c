@@ -286,8 +286,8 @@ static bool in_list(void *ctx, const struct cn_mutate_change *c)
 
 Test(ucb_mutate, finite_space_is_walked_whole_and_then_ends)
 {
-    const struct cn_space finite = {&params[BATCH],
-                                    3}; /* 4 + 2 + 5 values: 3 + 1 + 4 neighbours */
+    /* 4 + 2 + 5 values: 3 + 1 + 4 neighbours. */
+    const struct cn_space finite = {&params[BATCH], 3};
     struct seen s = {.n = 0};
     struct cn_mutate_query q = {.space = &finite, .parent = &parent[BATCH], .seed = 3};
     struct cn_mutate_change c;

@@ -251,9 +251,9 @@ struct turn {
     int32_t param;
     int direction; /* +1, -1; 0: no direction, and all turns of EXPLORE */
     int64_t tries; /* of this direction; weighs less than the parameter's */
-    int64_t
-        param_tries; /* effects of the parameter: probes for PROBE, the others for EXPLORE */
-    double tie;      /* keyed */
+    /* Effects of the parameter: probes for PROBE, the others for EXPLORE. */
+    int64_t param_tries;
+    double tie; /* keyed */
 };
 
 struct list {

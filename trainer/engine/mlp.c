@@ -148,8 +148,8 @@ void cn_mlp_free(struct cn_mlp *net)
 struct cn_mlp_tile *cn_mlp_tile_new(const struct cn_mlp *net)
 {
     struct cn_mlp_tile *t = cn_alloc(1, sizeof *t);
-    int64_t x = (int64_t)CN_MLP_ROWS * net->ldx,
-            mask = CN_MLP_ROWS * net->hp / 32; /* two shorts a float */
+    /* Two shorts a float. */
+    int64_t x = (int64_t)CN_MLP_ROWS * net->ldx, mask = CN_MLP_ROWS * net->hp / 32;
 
     if (!t)
         return NULL;

@@ -366,8 +366,8 @@ static cn_status load(const struct cn_fly_set *set, struct cn_fly_data *out, str
     if (st == CN_OK) {
         point_splits(set->sim, out);
         cn_text_copy(out->key, sizeof out->key, set->key);
-        (void)utimensat(AT_FDCWD, path, NULL,
-                        0); /* "used now", for eviction; failing only ages it */
+        /* "used now", for eviction; failing only ages it. */
+        (void)utimensat(AT_FDCWD, path, NULL, 0);
     }
     cn_free(path);
     if (st != CN_OK)

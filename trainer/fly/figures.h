@@ -1,8 +1,8 @@
 /* The figures of a training, drawn by gnuplot from numbers already measured (base/plot.h keeps
  * each script).
  *
- *     struct cn_fly_figures f = {
- *         .dir = out, .history = ..., .ev = ev, .test = &test, .data = &data};
+ *     struct cn_fly_figures f = {.dir = out, .cfg = &cfg, .data = &data, .history = history,
+ *                                .model = model, .ev = ev, .test = &test};
  *     st = cn_fly_figures_draw(&f, &n_drawn, &err); // CN_EUNSUPPORTED: no gnuplot
  */
 #ifndef CN_FLY_FIGURES_H

@@ -289,8 +289,8 @@ static void grid_neuron(const struct lines *w, struct cn_mlp_tile *t, int64_t i,
         }
         cn_mlp_forward(net, t, count);
         for (k = 0; k < count; k++) {
-            double x =
-                (double)t->x[k * t->ldx] - lo; /* from lo: a flat grid gives exact zeros */
+            /* From lo: a flat grid gives exact zeros. */
+            double x = (double)t->x[k * t->ldx] - lo;
             double y = (double)(w->is_f ? t->y[k] : gain(w->ev->mod, t->y[k]));
             s->x += x;
             s->y += y;

@@ -11,9 +11,8 @@
 #include "trainer/engine/mlp.h"
 #include "trainer/fly/model.h"
 
-enum {
-    CN_FLY_MAX_CHUNKS = 32
-}; /* neurons are cut into this many ranges at most, whatever the number of threads */
+/* Neurons are cut into this many ranges at most, whatever the number of threads. */
+enum { CN_FLY_MAX_CHUNKS = 32 };
 
 struct cn_fly_model {
     struct cn_fly_graph_model cfg;

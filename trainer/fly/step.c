@@ -320,8 +320,8 @@ static void begin(struct cn_fly_step *s, const struct cn_fly_batch *b,
     memset(s->part, 0, sizeof s->part);
     memset(s->seconds, 0, sizeof s->seconds);
     memset(s->dG_reg, 0, (size_t)(2 * s->n) * sizeof(float));
-    memset(s->grad + s->e, 0,
-           (size_t)(s->mod->n_params - s->e) * sizeof(float)); /* all but W: it stands first */
+    /* All but W: it stands first. */
+    memset(s->grad + s->e, 0, (size_t)(s->mod->n_params - s->e) * sizeof(float));
     s->grad_W_behind = true;
     cn_fly_model_refresh_csr(s->mod);
     if (s->g) {

@@ -376,8 +376,8 @@ static cn_status train(struct session *s)
     st = train_loop(s);
     cn_progress_free(s->bar);
     s->bar = NULL;
-    if (st ==
-        CN_OK) /* kept until result.json stands: a crash while measuring costs no training */
+    /* Kept until result.json stands: a crash while measuring costs no training. */
+    if (st == CN_OK)
         st = save(s);
     if (st == CN_OK)
         st = cn_fly_checkpoint_save(s->trainer, CN_FLY_FILE_MODEL, s->folder.model,
@@ -523,8 +523,8 @@ cn_status cn_trainer_call_run(const struct cn_trainer_call *c, struct cn_err *er
     if (st == CN_OK && c->verb == CN_TRAINER_RUN) {
         progress(&s, "done", cn_fly_trainer_total(s.trainer), cn_fly_trainer_total(s.trainer),
                  true);
-        (void)unlink(
-            s.folder.checkpoint); /* the model and the result stand; nothing to resume */
+        /* The model and the result stand; nothing to resume. */
+        (void)unlink(s.folder.checkpoint);
     }
     session_clear(&s);
     return st;

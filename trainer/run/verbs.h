@@ -1,4 +1,5 @@
-/* What cairn-train does: generate, run, evaluate, plot, check. `run` chains the first four.
+/* What cairn-train does: generate, run, evaluate, plot, check. `run` makes the data, trains,
+ * evaluates and plots.
  *
  *     struct cn_trainer_call c = {.verb = CN_TRAINER_RUN, .config = "c.yaml", .out = "runs/a"};
  *     st = cn_trainer_call_run(&c, &err); // files written; st says how it ended
