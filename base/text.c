@@ -102,6 +102,24 @@ static bool is_integer(const char *s)
     return p > digits && *p == '\0';
 }
 
+const char *cn_text_brief(double x, char out[CN_NUM_TEXT])
+{
+    const double size = fabs(x);
+
+    if (x == 0 || !isfinite(x) || size < 1e-3 || size >= 1e4) {
+        (void)snprintf(out, CN_NUM_TEXT, "%.3g", x);
+        return out;
+    }
+    for (int decimals = 3; decimals <= 9; decimals++) {
+        double shown = 0;
+        (void)snprintf(out, CN_NUM_TEXT, "%.*f", decimals, x);
+        (void)cn_text_parse_double(out, &shown);
+        if (shown != rint(shown) || x == rint(x))
+            break;
+    }
+    return out;
+}
+
 bool cn_text_parse_double(const char *s, double *out)
 {
     double x;

@@ -77,6 +77,18 @@ static void put_difference(const struct cn_history *h, const struct cn_spread *a
         cn_buf_adds(out, " (one run of a kind has no spread)");
 }
 
+/* The simulation that the confirmations ran under: a gain holds for its regime, not beyond. */
+static void put_regime(const struct cn_history *h, const struct cn_node *base,
+                       struct cn_buf *out)
+{
+    const struct cn_block *b = cn_history_block(h, base->block);
+
+    if (!b || b->n_regime == 0)
+        return;
+    cn_buf_adds(out, ", under ");
+    cn_prose_pairs(out, b->regime, b->n_regime);
+}
+
 static void put_gain(const struct cn_history *h, struct cn_buf *out)
 {
     const struct cn_node *base, *best;
@@ -95,6 +107,7 @@ static void put_gain(const struct cn_history *h, struct cn_buf *out)
     cn_buf_adds(out,
                 "Gain over the default config, from fresh seeds that the search never saw: ");
     put_difference(h, &a, &b, out);
+    put_regime(h, base, out);
     cn_buf_adds(out, "\n\n| | Node | ");
     cn_prose_name(out, h->info.reward);
     cn_buf_printf(out, " |\n|---|---|---|\n| default | %lld | ", (long long)base->id);

@@ -218,3 +218,23 @@ Test(base_text, format_that_does_not_fit_is_a_bug, .signal = SIGABRT)
 
     cn_text_format(b, sizeof b, "%d", 1234);
 }
+
+Test(base_text, a_brief_number_never_rounds_to_a_whole_one)
+{
+    static const struct {
+        double x;
+        const char *text;
+    } row[] = {{0.9996, "0.9996"},
+               {0.99999, "0.99999"},
+               {1, "1.000"},
+               {0.5, "0.500"},
+               {0, "0"},
+               {-0.12, "-0.120"},
+               {12.3456, "12.346"},
+               {3.1e-5, "3.1e-05"},
+               {1234567, "1.23e+06"}};
+    char b[CN_NUM_TEXT];
+
+    for (size_t i = 0; i < sizeof row / sizeof *row; i++)
+        cr_expect_str_eq(cn_text_brief(row[i].x, b), row[i].text, "%s", b);
+}

@@ -108,16 +108,17 @@ static void print_places(const char *dir)
 
 static void print_end(const char *dir, cn_run_end end)
 {
+    char best[CN_NUM_TEXT], given[CN_NUM_TEXT];
     struct cn_run_status s;
 
     if (cn_run_status(dir, &s, NULL) == CN_OK) {
         printf("\n%s: %s; %lld of %lld iterations.\n", s.name, cn_run_end_text(end),
                (long long)s.committed, (long long)s.total);
         if (s.best_node > 0)
-            printf("best: node %lld, mean reward %.3f of %d training%s (first iteration, the "
-                   "config as given: %.3f)\n",
-                   (long long)s.best_node, s.best_reward, s.best_count,
-                   s.best_count == 1 ? "" : "s", s.default_reward);
+            printf(
+                "best: node %lld, mean reward %s of %d training%s (the config as given: %s)\n",
+                (long long)s.best_node, cn_text_brief(s.best_reward, best), s.best_count,
+                s.best_count == 1 ? "" : "s", cn_text_brief(s.default_reward, given));
     } else {
         printf("\n%s: %s\n", dir, cn_run_end_text(end));
     }

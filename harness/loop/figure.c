@@ -91,8 +91,11 @@ static struct paint paint_of(const struct cn_history *h, const struct tally *t)
 static void put_numbers(const struct cn_history *h, const struct tally *t,
                         const struct cn_score_row *row, struct cn_buf *out)
 {
+    char brief[CN_NUM_TEXT];
+
     if (t->ok > 0) {
-        cn_buf_printf(out, "<font point-size=\"15\"><b>%.3f</b></font>", t->mean);
+        cn_buf_printf(out, "<font point-size=\"15\"><b>%s</b></font>",
+                      cn_text_brief(t->mean, brief));
         if (t->ok > 1)
             cn_buf_printf(out, "<font point-size=\"9\" color=\"#5b6570\"> mean of %lld</font>",
                           (long long)t->ok);
@@ -216,6 +219,7 @@ static void put_block(const struct cn_planner *pl, const struct cn_history *h,
 static void put_confirmation(const struct cn_history *h, const struct cn_node *best,
                              struct cn_buf *out)
 {
+    char mine[CN_NUM_TEXT], theirs[CN_NUM_TEXT];
     double sign = h->info.reward_lower_is_better ? -1 : 1;
     struct cn_spread b = cn_history_spread(h, best->id, CN_POOL_CONFIRMATION), d = {0};
 
@@ -224,9 +228,10 @@ static void put_confirmation(const struct cn_history *h, const struct cn_node *b
             d = cn_history_spread(h, h->iterations[i].node, CN_POOL_CONFIRMATION);
     if (b.n > 0 && d.n > 0)
         cn_buf_printf(out,
-                      "<br/>confirmed under fresh seeds: %.3f against %.3f of the default "
+                      "<br/>confirmed under fresh seeds: %s against %s of the default "
                       "config (%lld and %lld runs)",
-                      sign * b.mean, sign * d.mean, (long long)b.n, (long long)d.n);
+                      cn_text_brief(sign * b.mean, mine), cn_text_brief(sign * d.mean, theirs),
+                      (long long)b.n, (long long)d.n);
 }
 
 static void put_legend(struct cn_buf *out)
@@ -267,6 +272,7 @@ static int64_t first_drawn(const struct cn_history *h)
 
 void cn_figure_tree(const struct cn_planner *pl, const struct cn_history *h, struct cn_buf *out)
 {
+    char brief[CN_NUM_TEXT];
     double mean;
     int64_t count, first = first_drawn(h);
     const struct cn_node *best = cn_plan_best(h, 0, INT64_MAX, &mean, &count);
@@ -280,8 +286,9 @@ void cn_figure_tree(const struct cn_planner *pl, const struct cn_history *h, str
     put_escaped(out, h->info.reward);
     cn_buf_printf(out, " &#183; %lld trainings", (long long)cn_plan_searched(h));
     if (best)
-        cn_buf_printf(out, " &#183; best %.3f at node %lld",
-                      h->info.reward_lower_is_better ? -mean : mean, (long long)best->id);
+        cn_buf_printf(out, " &#183; best %s at node %lld",
+                      cn_text_brief(h->info.reward_lower_is_better ? -mean : mean, brief),
+                      (long long)best->id);
     if (best)
         put_confirmation(h, best, out);
     if (first > 1)
