@@ -23,30 +23,13 @@ struct cn_sql_arg {
     double d;
     const char *t; /* NULL binds "" */
 };
-#define SQL_I(x)              \
-    {                         \
-        .kind = 'i', .i = (x) \
-    }
-#define SQL_ID(x) /* 0 becomes NULL: no parent, no block */ \
-    {                                                       \
-        .kind = (x) ? 'i' : 'n', .i = (x)                   \
-    }
-#define SQL_T(x)              \
-    {                         \
-        .kind = 't', .t = (x) \
-    }
-#define SQL_D(x) /* NaN becomes NULL */ \
-    {                                   \
-        .kind = 'd', .d = (x)           \
-    }
-#define SQL_ARGS(...)           \
-    (const struct cn_sql_arg[]) \
-    {                           \
-        __VA_ARGS__,            \
-        {                       \
-            .kind = 0           \
-        }                       \
-    }
+/* clang-format off */
+#define SQL_I(x)  {.kind = 'i', .i = (x)}
+#define SQL_ID(x) {.kind = (x) ? 'i' : 'n', .i = (x)} /* 0 becomes NULL: no parent, no block */
+#define SQL_T(x)  {.kind = 't', .t = (x)}
+#define SQL_D(x)  {.kind = 'd', .d = (x)} /* NaN becomes NULL */
+#define SQL_ARGS(...) (const struct cn_sql_arg[]) {__VA_ARGS__, {.kind = 0}}
+/* clang-format on */
 
 /* A statement ready to step; the caller finalizes it (NULL is fine). */
 CN_MUST_CHECK cn_status cn_sql_prepare(struct cn_store *s, const char *sql,

@@ -95,8 +95,8 @@ static cn_status take_option(int c, const char *arg, struct cn_supervise_opts *o
     case OPT_GRACE:
         return want_seconds("--grace", arg, &o->grace_s, err);
     default:
-        return cn_err_set(err, CN_EINPUT,
-                          "see cairn-job --help"); /* getopt has named the option */
+        /* getopt has named the option. */
+        return cn_err_set(err, CN_EINPUT, "see cairn-job --help");
     }
 }
 
@@ -115,8 +115,8 @@ static cn_status check_opts(const struct cn_supervise_opts *o, struct cn_err *er
     return CN_OK;
 }
 
-/* cairn-job --become DIR SUPERVISOR MEMORY CPUS PROGRAM ARGUMENT... : ourselves, second stage.
- */
+/* cairn-job --become DIR SUPERVISOR MEMORY CPUS PROGRAM ARGUMENT... : ourselves, second
+ * stage. */
 static int become(char **argv, struct cn_err *err)
 {
     int64_t supervisor, memory;

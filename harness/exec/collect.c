@@ -190,7 +190,8 @@ static cn_verdict judge(const char *dir, const struct cn_job_result *r,
     return CN_VERDICT_INFRA;
 }
 
-/* "killed by signal 11 (Segmentation fault)", "exit code 1", "stopped at its deadline of 60 s" */
+/* "killed by signal 11 (Segmentation fault)", "exit code 1",
+ * "stopped at its deadline of 60 s" */
 static void how_it_ended(const struct cn_job_exit *x, struct cn_buf *out)
 {
     if (x->ended == CN_JOB_START_FAILED)
@@ -205,7 +206,8 @@ static void how_it_ended(const struct cn_job_exit *x, struct cn_buf *out)
         cn_buf_printf(out, "exit code %d", x->code);
 }
 
-/* One line for people: how it ended, the trainer's own message, what is wrong with result.json, the last words. */
+/* One line for people: how it ended, the trainer's own message, what is wrong with result.json,
+ * the last words. */
 static void put_message(struct cn_job_result *r, const struct cn_err *why_no_result,
                         const struct cn_buf *tail)
 {

@@ -1,5 +1,5 @@
-/* How an attempt ended, from the files it left: exit.json (the supervisor's word), result.json (the trainer's) and
- * the tail of stdout.log (evidence). The same for every executor. */
+/* How an attempt ended, from the files it left: exit.json (the supervisor's word), result.json
+ * (the trainer's) and the tail of stdout.log (evidence). The same for every executor. */
 #ifndef CN_EXEC_COLLECT_H
 #define CN_EXEC_COLLECT_H
 
@@ -9,8 +9,9 @@
 #include "base/status.h"
 #include "harness/exec/job.h"
 
-/* OK: exit 0 and a valid result.json with status ok. INFRA: not the training's fault. BAD_CONFIG: the trainer refused
- * its config. CANCELLED: somebody asked the supervisor to stop. */
+/* OK: exit 0 and a valid result.json with status ok. INFRA: not the training's fault.
+ * BAD_CONFIG: the trainer refused its config. CANCELLED: somebody asked the supervisor to
+ * stop. */
 typedef enum {
     CN_VERDICT_OK,
     CN_VERDICT_DIVERGED,
@@ -26,8 +27,8 @@ const char *cn_verdict_name(cn_verdict v);
 struct cn_job_result {
     cn_verdict verdict;
     char message[CN_ERR_TEXT]; /* why, in words; "" when ok */
-    struct cn_json_doc
-        *result; /* owned; result.json when it is valid, whatever the verdict; else NULL */
+    /* Owned; result.json when it is valid, whatever the verdict; else NULL. */
+    struct cn_json_doc *result;
     struct cn_job_exit exit;
 };
 

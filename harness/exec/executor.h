@@ -1,14 +1,16 @@
-/* What the loop asks of a place where trainings run. `local` is the first; clusters come behind the same table.
+/* What the loop asks of a place where trainings run. `local` is the first; clusters come behind
+ * the same table.
  *
  *     struct cn_executor *x;
  *     st = cn_local_new(&lo, &x, &err);
- *     st = cn_executor_submit(x, &spec, name, &err);            // after the intent is in the store
- *     st = cn_executor_poll(x, &ref, &state, &err);             // until CN_JOB_OVER or CN_JOB_LOST
- *     st = cn_collect(dir, token, attempt, &result, &err);      // harness/exec/collect.h
- *     cn_executor_free(x);                                      // jobs live on under their cairn-job
+ *     st = cn_executor_submit(x, &spec, name, &err);       // after the intent is in the store
+ *     st = cn_executor_poll(x, &ref, &state, &err);        // until CN_JOB_OVER or CN_JOB_LOST
+ *     st = cn_collect(dir, token, attempt, &result, &err); // harness/exec/collect.h
+ *     cn_executor_free(x);                                 // jobs live on under cairn-job
  *
- * Submitting is idempotent for (token, attempt): a job that runs or has ended already is left alone. A harness that
- * came back calls cn_executor_adopt for every attempt that its store calls submitted or running.
+ * Submitting is idempotent for (token, attempt): a job that runs or has ended already is left
+ * alone. A harness that came back calls cn_executor_adopt for every attempt that its store
+ * calls submitted or running.
  */
 #ifndef CN_EXEC_EXECUTOR_H
 #define CN_EXEC_EXECUTOR_H
@@ -69,7 +71,8 @@ CN_MUST_CHECK cn_status cn_executor_submit(struct cn_executor *x,
 /* Cheap enough to call every 100 ms; also takes care of what has ended (zombies, orphans). */
 CN_MUST_CHECK cn_status cn_executor_poll(struct cn_executor *x, const struct cn_job_ref *ref,
                                          cn_job_state *out, struct cn_err *err);
-/* Ask it to end; it will be seen OVER (ended "cancelled") or LOST later. Gone already is CN_OK. */
+/* Ask it to end; it will be seen OVER (ended "cancelled") or LOST later. Gone already is
+ * CN_OK. */
 CN_MUST_CHECK cn_status cn_executor_cancel(struct cn_executor *x, const struct cn_job_ref *ref,
                                            struct cn_err *err);
 CN_MUST_CHECK cn_status cn_executor_adopt(struct cn_executor *x, const struct cn_job_ref *ref,
@@ -80,17 +83,18 @@ void cn_executor_free(struct cn_executor *x); /* NULL is fine */
 
 struct cn_local_opts {
     int32_t slots;
-    int32_t
-        cores_per_slot; /* 0: the processors we may use, shared out evenly, at least 1 each */
-    const char
-        *cairn_job; /* the supervisor program; NULL: beside our own executable, then on PATH */
+    /* 0: the processors we may use, shared out evenly, at least 1 each. */
+    int32_t cores_per_slot;
+    /* The supervisor program; NULL: beside our own executable, then on PATH. */
+    const char *cairn_job;
 };
 #define CN_LOCAL_OPTS_INIT \
     {                      \
         1, 0, NULL         \
     }
 
-/* CN_ENOTFOUND without cairn-job; CN_EINPUT when the slots want more processors than there are. */
+/* CN_ENOTFOUND without cairn-job; CN_EINPUT when the slots want more processors than there
+ * are. */
 CN_MUST_CHECK cn_status cn_local_new(const struct cn_local_opts *o, struct cn_executor **out,
                                      struct cn_err *err);
 

@@ -291,8 +291,8 @@ cn_status cn_job_exit_read(const char *dir, struct cn_job_exit *out, struct cn_e
 
 /* ------------------------------------------------------------------ looking */
 
-/* Does the supervisor that wrote job.json still live? On another host we cannot tell: then yes.
- */
+/* Does the supervisor that wrote job.json still live? On another host we cannot tell: then
+ * yes. */
 static bool supervisor_lives(const struct cn_job_start *s)
 {
     char host[CN_JOB_HOST_TEXT], boot[CN_JOB_HOST_TEXT];
@@ -306,7 +306,8 @@ static bool supervisor_lives(const struct cn_job_start *s)
     return birth_of(s->pid) == s->pid_birth;
 }
 
-/* *out: exit.json of this attempt is there. One that cannot be read is not ours and says nothing. */
+/* *out: exit.json of this attempt is there. One that cannot be read is not ours and says
+ * nothing. */
 static cn_status has_ended(const char *dir, const char *token, int64_t attempt, bool *out,
                            struct cn_err *err)
 {
@@ -333,8 +334,9 @@ cn_status cn_job_look(const char *dir, const char *token, int64_t attempt, cn_jo
     cn_status st;
 
     *out = CN_JOB_SEEN_NOTHING;
-    /* The story: the supervisor writes exit.json first and lets go of the lock after. So look at the lock
-     * before exit.json: a free lock means exit.json, if it ever comes, is already there. */
+    /* The story: the supervisor writes exit.json first and lets go of the lock after. So look
+     * at the lock before exit.json: a free lock means exit.json, if it ever comes, is already
+     * there. */
     locked = lock_is_held(dir);
     st = has_ended(dir, token, attempt, &ended, err);
     if (st != CN_OK || ended) {

@@ -2,9 +2,11 @@
  * them).
  *
  * A job is one attempt at one training in one folder. Its supervisor, cairn-job, leaves
+ *
  *     DIR/job.lock    held (fcntl OFD lock) by the supervisor and inherited by the trainer
  *     DIR/job.json    at the start: who runs this attempt, and where
  *     DIR/exit.json   as its last act: how the attempt ended
+ *
  * (docs/TRAINER_CONTRACT.md, section 6). Whoever finds the folder later, a harness that was
  * killed and came back included, learns from these three alone what became of the job; see
  * cn_job_look.
@@ -34,9 +36,8 @@ enum {
 struct cn_job_start {
     char token[CN_JOB_TOKEN_TEXT], host[CN_JOB_HOST_TEXT], started[CN_TIME_TEXT];
     int64_t attempt;
-    pid_t pid;         /* the supervisor */
-    int64_t pid_birth; /* its start time in clock ticks since boot: pid and birth together are
-                          unique */
+    pid_t pid;                   /* the supervisor */
+    int64_t pid_birth;           /* its start in clock ticks since boot: with the pid, unique */
     char boot[CN_JOB_HOST_TEXT]; /* the kernel's boot id, "" when unknown */
 };
 
@@ -80,21 +81,20 @@ void cn_job_whoami(struct cn_job_start *s);
 
 /* What has become of this attempt, judged by its files alone. */
 typedef enum {
-    CN_JOB_SEEN_NOTHING, /* no trace of this attempt: never started, or not yet */
-    CN_JOB_SEEN_TAKEN,   /* no trace of this attempt yet, but somebody holds the lock */
-    CN_JOB_SEEN_RUNNING, /* the lock is held and the supervisor lives (or lives on another host)
-                          */
+    CN_JOB_SEEN_NOTHING,  /* no trace of this attempt: never started, or not yet */
+    CN_JOB_SEEN_TAKEN,    /* no trace of this attempt yet, but somebody holds the lock */
+    CN_JOB_SEEN_RUNNING,  /* the lock is held; the supervisor lives here or on another host */
     CN_JOB_SEEN_ORPHANED, /* the lock is held, but the supervisor on this host is dead:
                              cn_job_kill_leftovers */
     CN_JOB_SEEN_ENDED,    /* exit.json of this attempt is there */
-    CN_JOB_SEEN_LOST, /* it started, the lock is free, and there is no exit.json: supervisor and
-                         job died */
+    CN_JOB_SEEN_LOST,     /* it started, the lock is free, and there is no exit.json:
+                             supervisor and job died */
 } cn_job_seen;
 CN_MUST_CHECK cn_status cn_job_look(const char *dir, const char *token, int64_t attempt,
                                     cn_job_seen *out, struct cn_err *err);
 
-/* True when somebody holds the lock for an attempt whose supervisor, by job.json, died on this host: then its
- * processes are killed. For a folder that is taken by an older attempt. */
+/* True when somebody holds the lock for an attempt whose supervisor, by job.json, died on this
+ * host: then its processes are killed. For a folder that is taken by an older attempt. */
 bool cn_job_clear_orphans(const char *dir);
 
 /* SIGKILL every process of ours on this host whose environment says it belongs to this job.

@@ -1,6 +1,6 @@
-/* Trainings as processes of this machine, each under a cairn-job in a session of its own, so it outlives us.
- * What has become of a job is judged by its files (harness/exec/job.h); the pid we started is only remembered to
- * reap it and to tell "not started yet" from "never will". */
+/* Trainings as processes of this machine, each under a cairn-job in a session of its own, so it
+ * outlives us. What has become of a job is judged by its files (harness/exec/job.h); the pid we
+ * started is only remembered to reap it and to tell "not started yet" from "never will". */
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
@@ -53,7 +53,8 @@ static void reap_child(struct child *c)
         c->over = true;
 }
 
-/* "2,3": the slot's share of our processors; "" when every slot may use all (more slots than processors). */
+/* "2,3": the slot's share of our processors; "" when every slot may use all (more slots than
+ * processors). */
 static void slot_cpus(const struct local *l, int32_t slot, char out[CPUS_TEXT])
 {
     size_t at = 0;
@@ -208,7 +209,7 @@ static cn_status local_poll(struct cn_executor *x, const struct cn_job_ref *r,
         (void)cn_job_kill_leftovers(r->token, r->attempt);
         *out = CN_JOB_RUNNING;
         break;
-    case CN_JOB_SEEN_TAKEN: /* our supervisor about to say so, or one that must end before ours can start */
+    case CN_JOB_SEEN_TAKEN: /* our supervisor about to say so, or one that must end first */
         (void)cn_job_clear_orphans(r->dir);
         *out = CN_JOB_WAITING;
         break;
@@ -223,7 +224,8 @@ static cn_status local_poll(struct cn_executor *x, const struct cn_job_ref *r,
     return CN_OK;
 }
 
-/* SIGTERM to the supervisor: to our child, or to the one job.json names when it surely is the same process. */
+/* SIGTERM to the supervisor: to our child, or to the one job.json names when it surely is the
+ * same process. */
 static cn_status local_cancel(struct cn_executor *x, const struct cn_job_ref *r,
                               struct cn_err *err)
 {

@@ -1,7 +1,7 @@
 /* The supervisor. See supervise.h.
  *
- * Contents: 1 output  2 the clock of the end  3 reaping  4 starting  5 the loop  6 the second
- * stage
+ * Contents: 1 output, 2 the clock of the end, 3 reaping, 4 starting, 5 the loop,
+ * 6 the second stage
  */
 #include "harness/exec/supervise.h"
 
@@ -226,10 +226,10 @@ static bool reap(struct job *j)
     }
 }
 
-/* The story: the trainer has ended, but something it started has not (a data loader, a daemon
- * that left the group with setsid). As subreaper we are the parent of all of them by now. Kill
- * the group, then everything that still carries our mark, until wait says there is nobody left.
- */
+/* The story: the trainer has ended, but something it started has not (a data loader, a
+ * daemon that left the group with setsid). As subreaper we are the parent of all of them by
+ * now. Kill the group, then everything that still carries our mark, until wait says there is
+ * nobody left. */
 static void sweep(struct job *j)
 {
     for (int round = 0; reap(j); round++) {
@@ -254,8 +254,8 @@ static cn_status remove_file(const char *dir, const char *name, struct cn_err *e
     return st;
 }
 
-/* A supervisor that was started long ago and runs only now must not undo what a later one did.
- */
+/* A supervisor that was started long ago and runs only now must not undo what a later one
+ * did. */
 static cn_status refuse_if_late(const struct cn_supervise_opts *o, struct cn_err *err)
 {
     struct cn_job_start s;
@@ -265,8 +265,8 @@ static cn_status refuse_if_late(const struct cn_supervise_opts *o, struct cn_err
     if (st == CN_OK && x.attempt >= o->attempt)
         return cn_err_set(err, CN_ELOCKED, "%s: attempt %lld has ended already", o->dir,
                           (long long)x.attempt);
-    if (st != CN_OK && st != CN_ENOTFOUND &&
-        st != CN_EINPUT) /* an exit.json that is not ours is replaced */
+    /* An exit.json that is not ours is replaced. */
+    if (st != CN_OK && st != CN_ENOTFOUND && st != CN_EINPUT)
         return st;
     st = cn_job_start_read(o->dir, &s, err);
     if (st == CN_OK && s.attempt >= o->attempt)
@@ -453,8 +453,8 @@ static void watch(struct job *j)
     }
 }
 
-/* The second stage leaves its reason in start_error.txt when it could not become the trainer.
- */
+/* The second stage leaves its reason in start_error.txt when it could not become the
+ * trainer. */
 static void read_start_error(struct job *j)
 {
     char *path = cn_file_join(j->o->dir, "start_error.txt");
@@ -595,8 +595,8 @@ cn_status cn_supervise_become(const char *dir, pid_t supervisor, int64_t memory_
     }
     path = cn_file_join(dir, "start_error.txt");
     if (path && err && cn_file_replace(path, err->text, strlen(err->text), NULL) != CN_OK)
-        (void)fprintf(stderr, "cairn-job: cannot write %s\n",
-                      path); /* stderr is the job's stdout.log */
+        /* stderr is the job's stdout.log. */
+        (void)fprintf(stderr, "cairn-job: cannot write %s\n", path);
     cn_free(path);
     return st;
 }

@@ -2,12 +2,12 @@
  *
  * Its promises (docs/TRAINER_CONTRACT.md, section 6):
  *   - one job per folder: the lock is held by the supervisor and inherited by the trainer, so
- * it stays taken while either lives;
+ *     it stays taken while either lives;
  *   - no orphans: the trainer has a session and process group of its own, dies with the
- * supervisor (PR_SET_PDEATHSIG), and whatever it started is adopted (PR_SET_CHILD_SUBREAPER),
- * killed and reaped before the end is written;
+ *     supervisor (PR_SET_PDEATHSIG), and whatever it started is adopted
+ *     (PR_SET_CHILD_SUBREAPER), killed and reaped before the end is written;
  *   - the deadline holds on the monotonic clock, whether or not a harness lives: SIGTERM,
- * grace, SIGKILL;
+ *     grace, SIGKILL;
  *   - output is kept in DIR/stdout.log, its head and its tail when it is huge;
  *   - exit.json is the last act.
  */

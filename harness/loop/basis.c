@@ -71,7 +71,8 @@ static cn_status nearest_metric(const struct cn_trainer *t, const char *name,
                       near >= 0 ? names[near] : "", near >= 0 ? "\"?" : "");
 }
 
-/* The reward: the setting, else the protocol's, else the trainer's primary metric. Texts are borrowed. */
+/* The reward: the setting, else the protocol's, else the trainer's primary metric. Texts are
+ * borrowed. */
 cn_status cn_basis_reward(const struct cn_settings *s, const struct cn_protocol *p,
                           const struct cn_trainer *t, struct cn_run_info *out,
                           struct cn_err *err)

@@ -1,5 +1,6 @@
-/* What a run stands on, read and checked as one: config, protocol, trainer, search space, settings, reward. Making and
- * opening a run both go through here, so a run that could be made can be opened.
+/* What a run stands on, read and checked as one: config, protocol, trainer, search space,
+ * settings, reward. Making and opening a run both go through here, so a run that could be made
+ * can be opened.
  *
  *     struct cn_basis b = {0};
  *     ... b.config and b.protocol are read ...
@@ -28,7 +29,8 @@ struct cn_basis {
     struct cn_run_info info; /* reward and thresholds */
 };
 
-/* The setting that a path names ("explore.ucb.c" -> "ucb.c"); NULL: it is a key of the config. */
+/* The setting that a path names ("explore.ucb.c" -> "ucb.c"); NULL: it is a key of the
+ * config. */
 const char *cn_setting_key(const char *path);
 /* Splice the overrides that are keys of the config into it. */
 CN_MUST_CHECK cn_status cn_basis_override(struct cn_yaml *y, const struct cn_run_override *o,

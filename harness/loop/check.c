@@ -92,7 +92,8 @@ static bool add_words(const char **argv, int *n, const char *const *words)
     return true;
 }
 
-/* `command... check --config path changes...`; its first line on standard error is the message. */
+/* `command... check --config path changes...`; its first line on standard error is the
+ * message. */
 static cn_status ask_program(const struct cn_trainer *t, const char *path,
                              const char *const *changes, struct cn_err *err)
 {

@@ -1,4 +1,5 @@
-/* Fresh-seed replicates after the search: default and best, paired. See cn_plan_confirmation in plan.h. */
+/* Fresh-seed replicates after the search: default and best, paired. See cn_plan_confirmation in
+ * plan.h. */
 #include <string.h>
 
 #include "base/banned.h"
@@ -60,8 +61,8 @@ static cn_status plan_control(const struct cn_work *w, const struct cn_node *fir
     return st;
 }
 
-/* The story: a pair is default, then best, under the same fresh seeds. So the k-th confirmation is of the default when
- * k is even, and an odd one repeats the seeds of the one before. */
+/* The story: a pair is default, then best, under the same fresh seeds. So the k-th confirmation
+ * is of the default when k is even, and an odd one repeats the seeds of the one before. */
 static void confirm_seeds(const struct cn_work *w, bool second, const struct cn_iteration *last)
 {
     struct cn_iteration *it = &w->out->iteration;
@@ -91,8 +92,8 @@ static cn_status confirm(const struct cn_work *w, const struct cn_node *first,
     else
         st = plan_control(w, first, best);
     it->replicate = !w->out->new_node;
-    it->strategy =
-        of_best ? "confirm-best" : "confirm-default"; /* logs/facts.c looks for these */
+    /* logs/facts.c looks for these. */
+    it->strategy = of_best ? "confirm-best" : "confirm-default";
     return st;
 }
 

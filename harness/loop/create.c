@@ -1,4 +1,5 @@
-/* Making a run folder: everything is checked first, the store's fact "complete" is the last word. See run.h. */
+/* Making a run folder: everything is checked first, the store's fact "complete" is the last
+ * word. See run.h. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -163,7 +164,8 @@ static cn_status make_folder(const struct cn_basis *b, const struct cn_run_creat
     return st == CN_OK ? make_store(b, o, config_dir, err) : st;
 }
 
-/* The trainer looks at the config before anything is made: the file as given, with the config's overrides. */
+/* The trainer looks at the config before anything is made: the file as given, with the config's
+ * overrides. */
 static cn_status check_config(const struct cn_basis *b, const struct cn_run_create_opts *o,
                               struct cn_err *err)
 {

@@ -1,10 +1,14 @@
 /* The loop: turn after turn until a stop rule fires. See run.h.
  *
- * A turn looks at the record, does what can be done, and says whether anything changed. Nothing is remembered between
- * turns but what could be lost: a harness that was killed comes back, looks at the record, and goes on. The steps of a
- * turn, in this order:
- *     jobs that are over become measured; measured ones are analysed and committed; a full block is closed;
- *     the next iteration is planned; planned ones are started; the projections are written.
+ * A turn looks at the record, does what can be done, and says whether anything changed. Nothing
+ * is remembered between turns but what could be lost: a harness that was killed comes back,
+ * looks at the record, and goes on. The steps of a turn, in this order:
+ *   1. jobs that are over become measured;
+ *   2. measured ones are analysed and committed;
+ *   3. a full block is closed;
+ *   4. the next iteration is planned;
+ *   5. planned ones are started;
+ *   6. the projections are written.
  */
 #include <math.h>
 #include <stdio.h>
@@ -34,8 +38,8 @@ struct loop {
     struct cn_history h; /* as of the last reload */
     bool loaded, changed;
     bool stale; /* the record moved since the projections were written */
-    bool
-        search_over; /* the search planned its last iteration; what follows are confirmations */
+    /* The search planned its last iteration; what follows are confirmations. */
+    bool search_over;
     bool done;
     cn_run_end end;
     int64_t void_in_a_row; /* iterations that could not run, in this process */
@@ -119,8 +123,8 @@ static cn_status write_figure(struct loop *l)
 
     if (st == CN_OK || st == CN_ENOSPC)
         return st;
-    cn_run_tell(l->r, "no figure of the tree: %s",
-                why.text); /* a run without Graphviz is a run */
+    /* A run without Graphviz is a run. */
+    cn_run_tell(l->r, "no figure of the tree: %s", why.text);
     return CN_OK;
 }
 
@@ -324,8 +328,8 @@ static bool has_room(const struct loop *l)
 
     if (l->r->stop > 0 || in_flight >= l->r->settings.n_parallel)
         return false;
-    return b ? !block_is_full(l, b)
-             : in_flight == 0; /* a new block waits for the results of the last */
+    /* A new block waits for the results of the last. */
+    return b ? !block_is_full(l, b) : in_flight == 0;
 }
 
 static cn_status plan_search(struct loop *l)
@@ -363,8 +367,8 @@ static cn_status plan_confirmations(struct loop *l)
             st = store_plan(l, &p);
             cn_plan_clear(&p);
         } else {
-            st = cn_plan_confirmation(&l->r->planner, &l->h, &p,
-                                      l->err); /* the same again, for its message */
+            /* The same again, for its message. */
+            st = cn_plan_confirmation(&l->r->planner, &l->h, &p, l->err);
         }
     }
     return st;
@@ -445,8 +449,8 @@ static cn_status turn(struct loop *l)
         st = cn_run_submit_jobs(r, &l->h, &l->changed, l->err);
     if (st == CN_OK && l->changed)
         st = reload(l);
-    if (st == CN_OK &&
-        l->stale) /* after the trainings are on their way: they need not wait for texts */
+    /* After the trainings are on their way: they need not wait for texts. */
+    if (st == CN_OK && l->stale)
         st = write_projections(l);
     l->changed = l->changed || moved;
     return st == CN_OK ? leave_if_over(l) : st;
@@ -501,8 +505,8 @@ static cn_status begin(struct loop *l)
     lo.cores_per_slot = (int32_t)r->settings.cores;
     r->started_us = cn_clock_mono_us();
     cn_text_format(total, sizeof total, "%lld", (long long)r->settings.iterations);
-    (void)cn_run_take_posted_stop(
-        r); /* one from before: whoever starts the run wants it to run */
+    /* One from before: whoever starts the run wants it to run. */
+    (void)cn_run_take_posted_stop(r);
     if (!r->executor)
         st = cn_local_new(&lo, &r->executor, l->err);
     if (st == CN_OK)

@@ -1,4 +1,5 @@
-/* The exploration tree as a picture: one row of nodes per depth, a cluster per block, coloured by class. */
+/* The exploration tree as a picture: one row of nodes per depth, a cluster per block, coloured
+ * by class. */
 #ifndef CN_LOOP_FIGURE_H
 #define CN_LOOP_FIGURE_H
 

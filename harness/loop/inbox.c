@@ -1,7 +1,8 @@
-/* user_input.md: a person writes below "Pending Instructions" at any time; before the next iteration is planned the
- * words become messages of the store, and once acknowledged they move below "Acknowledged" with the iteration's id.
- * The store has every word before the file is touched, and a file that changed while we worked is left for the next
- * round, so no edit is lost. */
+/* user_input.md: a person writes below "Pending Instructions" at any time; before the next
+ * iteration is planned the words become messages of the store, and once acknowledged they move
+ * below "Acknowledged" with the iteration's id. The store has every word before the file is
+ * touched, and a file that changed while we worked is left for the next round, so no edit is
+ * lost. */
 #include <ctype.h>
 #include <string.h>
 
@@ -97,7 +98,8 @@ static int times_acknowledged(const struct inbox *b, const char *words)
     return n;
 }
 
-/* The same words may be said again later: the key counts how often they were answered already. */
+/* The same words may be said again later: the key counts how often they were answered
+ * already. */
 static void key_of(const struct inbox *b, int i, char out[CN_HASH_TEXT])
 {
     int earlier = times_acknowledged(b, b->items[i].words);

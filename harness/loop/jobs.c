@@ -1,5 +1,6 @@
-/* From planned to measured: submitting, watching and collecting trainings. Everything here may be repeated: the store
- * refuses nothing that says the same again, and submitting a job that exists is a no-op for cairn-job. */
+/* From planned to measured: submitting, watching and collecting trainings. Everything here may
+ * be repeated: the store refuses nothing that says the same again, and submitting a job that
+ * exists is a no-op for cairn-job. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,8 +25,8 @@ static struct cn_run_slot *slot_of(struct cn_run *r, int64_t id)
     return NULL;
 }
 
-/* The slot that the iteration has, else the one its number asks for when free, else the first free one. NULL: all are
- * taken (a resumed run may have fewer slots than jobs). */
+/* The slot that the iteration has, else the one its number asks for when free, else the first
+ * free one. NULL: all are taken (a resumed run may have fewer slots than jobs). */
 static struct cn_run_slot *claim_slot(struct cn_run *r, const struct cn_iteration *it)
 {
     struct cn_run_slot *s = slot_of(r, it->id);
@@ -165,7 +166,8 @@ static cn_status start_job(struct cn_run *r, const struct cn_iteration *it, cons
     return st;
 }
 
-/* The intent is recorded before anything is started; the folder and its config may be made twice. */
+/* The intent is recorded before anything is started; the folder and its config may be made
+ * twice. */
 static cn_status submit(struct cn_run *r, const struct cn_history *h,
                         const struct cn_iteration *it, struct cn_run_slot *slot,
                         struct cn_err *err)
@@ -254,7 +256,8 @@ static cn_status measure_infra(struct cn_run *r, const struct cn_iteration *it,
     return st;
 }
 
-/* The attempt says nothing about the config: again, or after infra_retries of them recorded as infra. */
+/* The attempt says nothing about the config: again, or after infra_retries of them recorded as
+ * infra. */
 static cn_status not_counted(struct cn_run *r, const struct cn_iteration *it,
                              const char *reason, struct cn_err *err)
 {
@@ -309,7 +312,8 @@ static void last_words(const char *dir, char *out, size_t room)
     cn_free(path);
 }
 
-/* The record says submitted, the executor knows nothing: we were killed between the two. The same attempt again. */
+/* The record says submitted, the executor knows nothing: we were killed between the two. The
+ * same attempt again. */
 static cn_status start_again(struct cn_run *r, const struct cn_history *h,
                              const struct cn_iteration *it, const char *dir, struct cn_err *err)
 {

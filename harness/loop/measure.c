@@ -145,7 +145,8 @@ static void walk_reports(const char *text, struct track *t, int n)
     }
 }
 
-/* "score peak=0.94 final=0.93 trend=[stable], ..." for the reward and the guardrails that the reports hold. */
+/* "score peak=0.94 final=0.93 trend=[stable], ..." for the reward and the guardrails that the
+ * reports hold. */
 static const char *trajectory(const struct cn_run *r, const struct cn_history *h,
                               const char *dir, struct cn_arena *a)
 {

@@ -71,7 +71,8 @@ static void sort_numbers(const char **texts, int32_t n)
         }
 }
 
-/* A list of values: the protocol's, or the trainer's inside the protocol's range when it only gives a range. */
+/* A list of values: the protocol's, or the trainer's inside the protocol's range when it only
+ * gives a range. */
 static cn_status make_choice(const struct builder *b, const struct cn_protocol_param *q,
                              const struct cn_trainer_param *p, struct cn_param *out,
                              const char ***out_texts)
@@ -157,7 +158,8 @@ static cn_status find_param(const struct builder *b, const struct cn_protocol_pa
     return CN_OK;
 }
 
-/* A parameter that the protocol wants explored: it gives values, or (a bool) names it with choices. */
+/* A parameter that the protocol wants explored: it gives values, or (a bool) names it with
+ * choices. */
 static bool is_explored(const struct cn_protocol_param *q)
 {
     return q->has_range || q->n_choices > 0;
@@ -268,7 +270,8 @@ void cn_search_values(const struct cn_dims *d, const struct cn_yaml *config, dou
         out[i] = cn_search_value(d, i, text_of(d->of[i], config));
 }
 
-/* Three significant digits are enough for a person to read and for a search to differ; never out of the range. */
+/* Three significant digits are enough for a person to read and for a search to differ; never
+ * out of the range. */
 static double round_in(const struct cn_param *p, double x)
 {
     char text[CN_NUM_TEXT];
@@ -433,8 +436,8 @@ static cn_status apply_change(const struct cn_vet *v, const struct cn_change *c,
             return CN_OK;
         return cn_err_set(err, CN_EINPUT, "%s: is %s already: no change", p->path, c->value);
     }
-    st = keep_mutation(m, spelling, old, c->value,
-                       err); /* before the edit: `old` is borrowed from y */
+    /* Before the edit: `old` is borrowed from y. */
+    st = keep_mutation(m, spelling, old, c->value, err);
     if (st == CN_OK)
         st = write_value(p, y, spelling, c->value, err);
     return st == CN_OK ? set_derived(p, y, c->value, err) : st;

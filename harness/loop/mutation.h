@@ -1,12 +1,13 @@
-/* What may be changed and how a change becomes a config: the search space (protocol's parameters as the describe table
- * knows them) and the vetting of every mutation before it costs anything.
+/* What may be changed and how a change becomes a config: the search space (protocol's
+ * parameters as the describe table knows them) and the vetting of every mutation before it
+ * costs anything.
  *
  *     struct cn_search s;
- *     st = cn_search_init(&s, protocol, trainer, &err);            // unknown names, wrong class or range: CN_EINPUT
- *     cn_search_values(&s.training, config, values);               // where a config stands
+ *     st = cn_search_init(&s, protocol, trainer, &err); // unknown names, wrong class or range
+ *     cn_search_values(&s.training, config, values);    // where a config stands
  *     struct cn_vet v = {.trainer = t, .search = &s, .history = h};
  *     struct cn_change c = {"training.lr_W", "1.0e-3"};
- *     st = cn_mutation_vet(&v, parent_config, &c, 1, &m, &err);    // known, typed, in range, no no-op, no duplicate
+ *     st = cn_mutation_vet(&v, parent_config, &c, 1, &m, &err); // known, typed, in range, new
  *     ... m.config, m.hash, m.mutations[0..m.n) ...
  *     cn_mutated_clear(&m);
  *
@@ -27,7 +28,8 @@
 #include "protocols/protocol.h"
 #include "ucb/space.h"
 
-/* Parameters of one class; params[i] (of the space) and of[i] (of the trainer) belong together. */
+/* Parameters of one class; params[i] (of the space) and of[i] (of the trainer) belong
+ * together. */
 struct cn_dims {
     struct cn_space space;
     const struct cn_trainer_param **of;
@@ -39,13 +41,15 @@ struct cn_search {
     struct cn_dims training, simulation;
 };
 
-/* Only parameters with a range or a list of values are in the space. CN_EINPUT "protocol.md:12: ..." . */
+/* Only parameters with a range or a list of values are in the space.
+ * CN_EINPUT "protocol.md:12: ..." . */
 CN_MUST_CHECK cn_status cn_search_init(struct cn_search *s, const struct cn_protocol *p,
                                        const struct cn_trainer *t, struct cn_err *err);
 void cn_search_clear(struct cn_search *s);
 
-/* Coordinates of a config: double[d->space.n]; a missing key has the trainer's default; NaN where the value is no
- * point of the space (a number outside a list of choices, text where a number belongs). */
+/* Coordinates of a config: double[d->space.n]; a missing key has the trainer's default; NaN
+ * where the value is no point of the space (a number outside a list of choices, text where a
+ * number belongs). */
 void cn_search_values(const struct cn_dims *d, const struct cn_yaml *config, double *out);
 /* The coordinate of a value's text; NaN when it has none. */
 double cn_search_value(const struct cn_dims *d, int32_t i, const char *text);
@@ -75,14 +79,16 @@ struct cn_mutated {
     int n;
 };
 
-/* CN_EINPUT: unknown, of the wrong type, out of range, of a class not allowed now, or no change at all. CN_EEXIST: the
- * config was tried before (the message names the node). On failure `out` is empty. */
+/* CN_EINPUT: unknown, of the wrong type, out of range, of a class not allowed now, or no change
+ * at all. CN_EEXIST: the config was tried before (the message names the node). On failure `out`
+ * is empty. */
 CN_MUST_CHECK cn_status cn_mutation_vet(const struct cn_vet *v, const char *parent_config,
                                         const struct cn_change *changes, int n,
                                         struct cn_mutated *out, struct cn_err *err);
 void cn_mutated_clear(struct cn_mutated *m);
 
-/* Identity of a config: canonical text without seeds, search settings and description, hashed. */
+/* Identity of a config: canonical text without seeds, search settings and description,
+ * hashed. */
 CN_MUST_CHECK cn_status cn_config_hash(const struct cn_yaml *config, char out[CN_HASH_TEXT],
                                        struct cn_err *err);
 

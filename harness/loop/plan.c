@@ -23,7 +23,8 @@ static const double plateau_tolerance = 0.05; /* as the protocols state it */
 
 /* ------------------------------------------------------------------ 1 pieces */
 
-/* A text of the plan's own; "" (and a sticky complaint by the caller's check) when out of memory. */
+/* A text of the plan's own; "" (and a sticky complaint by the caller's check) when out of
+ * memory. */
 const char *cn_work_words(const struct cn_work *w, const char *s)
 {
     const char *copy = cn_arena_strdup(&w->out->arena, s);
@@ -74,7 +75,8 @@ uint64_t cn_work_seed(const struct cn_work *w, int64_t iteration)
     return (uint64_t)(iteration * CN_SEEDS_PER_ITERATION + slot);
 }
 
-/* simulation.seed = iteration*1000 + slot, training.seed = that + 500. Same data: the block's first simulation seed. */
+/* simulation.seed = iteration*1000 + slot, training.seed = that + 500. Same data: the block's
+ * first simulation seed. */
 static void set_seeds(const struct cn_work *w, int64_t block_first)
 {
     struct cn_iteration *it = &w->out->iteration;
@@ -91,7 +93,8 @@ static void set_seeds(const struct cn_work *w, int64_t block_first)
 
 /* ------------------------------------------------------------------ 3 blocks */
 
-/* Has an earlier block had exactly this regime? `values` are coordinates of the simulation space. */
+/* Has an earlier block had exactly this regime? `values` are coordinates of the simulation
+ * space. */
 static bool regime_was_tried(const struct cn_work *w, const double *values)
 {
     const struct cn_dims *d = &w->pl->search->simulation;
@@ -145,8 +148,9 @@ static int64_t regime_effects(const struct cn_work *w, struct cn_effect *e)
     return n;
 }
 
-/* The regime of a new block: one simulation parameter of the last regime changed, keyed by the block's number. Nothing
- * to change, or nothing new left: the same regime again. `from` in, `to` out: double[n]. */
+/* The regime of a new block: one simulation parameter of the last regime changed, keyed by the
+ * block's number. Nothing to change, or nothing new left: the same regime again. `from` in,
+ * `to` out: double[n]. */
 static cn_status next_regime(const struct cn_work *w, const double *from, double *to)
 {
     const struct cn_dims *d = &w->pl->search->simulation;
@@ -224,7 +228,8 @@ static cn_status put_regime(const struct cn_work *w, const struct cn_yaml *confi
     return CN_OK;
 }
 
-/* The config of the block's first iteration: the user's own, or the last block's best under the next regime. */
+/* The config of the block's first iteration: the user's own, or the last block's best under the
+ * next regime. */
 static cn_status root_config(const struct cn_work *w, const struct cn_node *from,
                              struct cn_mutated *m)
 {
@@ -443,7 +448,8 @@ static void plan_rerun(const struct cn_work *w, int64_t node, const char *strate
     it->parent_rule = cn_work_words(w, why);
 }
 
-/* Nothing new can be proposed any more: the best node once again sharpens its mean, and the log says why. */
+/* Nothing new can be proposed any more: the best node once again sharpens its mean, and the log
+ * says why. */
 static void plan_nothing_new(const struct cn_work *w, const struct cn_view *v)
 {
     double mean;
@@ -504,9 +510,8 @@ static cn_status draw_point(const struct cn_work *w, uint64_t try_number, double
     bool sobol = strcmp(w->pl->settings->proposer, "sobol") == 0;
     cn_status st;
 
-    if (!sobol ||
-        try_number >
-            0) { /* a Sobol point that was tried before (few choices) gives way to a random one */
+    /* A Sobol point that was tried before (few choices) gives way to a random one. */
+    if (!sobol || try_number > 0) {
         cn_space_random(s, (uint64_t)w->pl->settings->seed, w->id, try_number, point);
         return CN_OK;
     }

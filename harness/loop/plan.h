@@ -1,9 +1,10 @@
-/* What to train next: a pure function of the record, the settings, the protocol and the trainer's table. No clock, no
- * files; random draws are keyed by iteration, never by timing.
+/* What to train next: a pure function of the record, the settings, the protocol and the
+ * trainer's table. No clock, no files; random draws are keyed by iteration, never by timing.
  *
  *     struct cn_plan p;
- *     st = cn_plan_next(&planner, &history, &p, &err);     // or cn_plan_confirmation at the end
- *     if (p.open_block) cn_store_open_block(store, &p.block, ...);
+ *     st = cn_plan_next(&planner, &history, &p, &err); // or cn_plan_confirmation at the end
+ *     if (p.open_block)
+ *         cn_store_open_block(store, &p.block, ...);
  *     cn_store_plan(store, p.new_node ? &p.node : NULL, &p.iteration, ...);
  *     cn_plan_clear(&p);
  */
@@ -38,14 +39,14 @@ struct cn_plan {
     struct cn_iteration iteration;
 };
 
-/* The next iteration of the search. The caller has seen to it that one may be planned: the open block has room, or
- * none is open. */
+/* The next iteration of the search. The caller has seen to it that one may be planned: the open
+ * block has room, or none is open. */
 CN_MUST_CHECK cn_status cn_plan_next(const struct cn_planner *pl, const struct cn_history *h,
                                      struct cn_plan *out, struct cn_err *err);
 
-/* The next fresh-seed replicate after the search: default and best in turn, each pair under the same seeds. When the
- * best was found under another simulation regime, the default config is trained under that one. CN_ENOTFOUND: all done,
- * or there is nothing to confirm. */
+/* The next fresh-seed replicate after the search: default and best in turn, each pair under the
+ * same seeds. When the best was found under another simulation regime, the default config is
+ * trained under that one. CN_ENOTFOUND: all done, or there is nothing to confirm. */
 CN_MUST_CHECK cn_status cn_plan_confirmation(const struct cn_planner *pl,
                                              const struct cn_history *h, struct cn_plan *out,
                                              struct cn_err *err);
@@ -56,7 +57,8 @@ void cn_plan_clear(struct cn_plan *p);
 int64_t cn_plan_searched(const struct cn_history *h); /* iterations planned in the search */
 int64_t cn_plan_block_count(const struct cn_history *h, int64_t block);
 const struct cn_block *cn_plan_open_block(const struct cn_history *h); /* NULL: none is open */
-/* The node with the highest mean over the search's ok iterations with ids up to `last`; NULL: none. Blocks: 0 = all. */
+/* The node with the highest mean over the search's ok iterations with ids up to `last`; NULL:
+ * none. Blocks: 0 = all. */
 const struct cn_node *cn_plan_best(const struct cn_history *h, int64_t block, int64_t last,
                                    double *out_mean, int64_t *out_count);
 /* The node that the block began with; NULL before it is planned. */

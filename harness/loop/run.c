@@ -90,7 +90,8 @@ static int split_overrides(char *lines, struct cn_run_override *out, int room)
 
 enum { MAX_OVERRIDES = 1024 };
 
-/* The settings of the command line, all that were ever given: the old ones first, then the new. */
+/* The settings of the command line, all that were ever given: the old ones first, then the
+ * new. */
 static cn_status merge_overrides(struct cn_run *r, const struct cn_run_override *o, int n,
                                  struct cn_buf *lines, struct cn_run_override *all, int *out_n,
                                  struct cn_err *err)
@@ -135,7 +136,8 @@ static cn_status check_fixed(const struct cn_run *r, const struct cn_basis *b,
     return CN_OK;
 }
 
-/* The words in force: the file's when a person changed it since (a new version by "user"), else the store's. */
+/* The words in force: the file's when a person changed it since (a new version by "user"), else
+ * the store's. */
 static cn_status current_text(struct cn_run *r, const char *file, const char *kind,
                               struct cn_buf *out, struct cn_err *err)
 {
@@ -189,7 +191,8 @@ static void take_basis(struct cn_run *r, struct cn_basis *b)
     memset(&b->search, 0, sizeof b->search);
 }
 
-/* Words that were read and checked are kept as versions; the same words again are no new version. */
+/* Words that were read and checked are kept as versions; the same words again are no new
+ * version. */
 static cn_status keep_versions(struct cn_run *r, const struct cn_buf *protocol,
                                const struct cn_buf *config, struct cn_err *err)
 {
@@ -332,7 +335,8 @@ void cn_run_close(struct cn_run *r)
     if (!r)
         return;
     cn_executor_free(r->executor);
-    /* An error here changes nothing: a lease that is not released runs out, or is taken with the lock. */
+    /* An error here changes nothing: a lease that is not released runs out, or is taken with
+     * the lock. */
     if (r->store && r->holder[0] && cn_store_lease_release(r->store, NULL) != CN_OK)
         cn_run_tell(r, "the lease could not be released");
     cn_store_close(r->store);

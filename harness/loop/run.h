@@ -6,10 +6,14 @@
  * collected, the rest tried again).
  *
  *     struct cn_run_create_opts co = CN_RUN_CREATE_OPTS_INIT;
- *     co.protocol = "protocols/fly.md"; co.config = "configs/fly.yaml"; co.dir = "runs/fly_1";
- *     st = cn_run_create(&co, &err);                     // the folder, checked and complete,
- * or nothing if (st == CN_OK) st = cn_run_open(co.dir, &run, &err);    // takes the run's lock
- *     if (st == CN_OK) st = cn_run_explore(run, &eo, &end, &err);
+ *     co.protocol = "protocols/fly.md";
+ *     co.config = "configs/fly.yaml";
+ *     co.dir = "runs/fly_1";
+ *     st = cn_run_create(&co, &err); // the folder, checked and complete, or nothing
+ *     if (st == CN_OK)
+ *         st = cn_run_open(co.dir, NULL, 0, &run, &err); // takes the run's lock
+ *     if (st == CN_OK)
+ *         st = cn_run_explore(run, &eo, &end, &err);
  *     cn_run_close(run);
  *
  * One harness per run: cn_run_open returns CN_ELOCKED, naming the holder, while another one
@@ -53,10 +57,11 @@ struct cn_run_create_opts {
  * already. On any error no folder is left behind. */
 CN_MUST_CHECK cn_status cn_run_create(const struct cn_run_create_opts *o, struct cn_err *err);
 
-/* After a lost store was read back from the log (cn_store_import): make what the harness keeps beside
- * the record again from base.yaml and protocol.md, so that the run can be resumed. `config_dir`: the
- * folder of the config as it was given, which its relative paths are relative to. Settings that stood
- * on the command line are gone with the store; cn_run_open takes them again. */
+/* After a lost store was read back from the log (cn_store_import): make what the harness keeps
+ * beside the record again from base.yaml and protocol.md, so that the run can be resumed.
+ * `config_dir`: the folder of the config as it was given, which its relative paths are relative
+ * to. Settings that stood on the command line are gone with the store; cn_run_open takes them
+ * again. */
 CN_MUST_CHECK cn_status cn_run_restore(const char *dir, const char *config_dir,
                                        struct cn_err *err);
 
@@ -65,8 +70,8 @@ CN_MUST_CHECK cn_status cn_run_restore(const char *dir, const char *config_dir,
  * slots); they are recorded in the store. */
 CN_MUST_CHECK cn_status cn_run_open(const char *dir, const struct cn_run_override *overrides,
                                     int n_overrides, struct cn_run **out, struct cn_err *err);
-void cn_run_close(
-    struct cn_run *run); /* NULL is fine; jobs that still run go on under their cairn-job */
+/* NULL is fine; jobs that still run go on under their cairn-job. */
+void cn_run_close(struct cn_run *run);
 
 /* Why cn_run_explore came back. */
 #define CN_RUN_END_MAP(X)                 \

@@ -1,5 +1,6 @@
-/* Inside of a run, for the files of this folder that share it: create.c and run.c (making, opening), jobs.c (from planned to
- * measured), explore.c (the loop), inbox.c (a person's words). */
+/* Inside of a run, for the files of this folder that share it: create.c and run.c (making,
+ * opening), jobs.c (from planned to measured), explore.c (the loop), inbox.c (a person's
+ * words). */
 #ifndef CN_LOOP_RUN_INT_H
 #define CN_LOOP_RUN_INT_H
 
@@ -51,8 +52,8 @@ void cn_run_tell(struct cn_run *r, const char *fmt, ...) CN_PRINTF(2, 3);
 
 /* -- jobs.c -- */
 
-/* Look at every iteration that is submitted or running: adopt, poll, collect; whatever is over becomes measured or is
- * planned again. *changed is set when the record moved. */
+/* Look at every iteration that is submitted or running: adopt, poll, collect; whatever is over
+ * becomes measured or is planned again. *changed is set when the record moved. */
 CN_MUST_CHECK cn_status cn_run_poll_jobs(struct cn_run *r, const struct cn_history *h,
                                          bool *changed, struct cn_err *err);
 /* Start every planned iteration whose time has come. */
@@ -79,7 +80,8 @@ void cn_run_observe(const struct cn_run *r, const struct cn_history *h,
 
 /* New words of user_input.md become messages of the store. */
 CN_MUST_CHECK cn_status cn_run_inbox_read(struct cn_run *r, struct cn_err *err);
-/* Acknowledge what is pending with the iteration that is planned next; "stop" sets the stop level. */
+/* Acknowledge what is pending with the iteration that is planned next; "stop" sets the stop
+ * level. */
 CN_MUST_CHECK cn_status cn_run_inbox_answer(struct cn_run *r, const struct cn_history *h,
                                             int64_t iteration, struct cn_err *err);
 /* Move what is acknowledged to the file's lower section. */
@@ -95,8 +97,8 @@ const char *cn_run_base_name(const char *path); /* the part after the last slash
 CN_MUST_CHECK cn_status cn_run_put(const char *dir, const char *name, const char *text,
                                    size_t n, struct cn_err *err);
 
-/* A person's edit of protocol.md becomes a version by "user" and holds from now on; one that cannot be read is told
- * and leaves the old one in force. */
+/* A person's edit of protocol.md becomes a version by "user" and holds from now on; one that
+ * cannot be read is told and leaves the old one in force. */
 CN_MUST_CHECK cn_status cn_run_adopt_protocol(struct cn_run *r, struct cn_err *err);
 /* The stop request that another process left, if any; taken away. 0, 1 or 2. */
 int cn_run_take_posted_stop(struct cn_run *r);

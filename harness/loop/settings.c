@@ -49,7 +49,8 @@ static const struct row rows[] = {
 };
 enum { N_ROWS = sizeof rows / sizeof rows[0] };
 
-/* Keys of the Python systems' `claude:` section that have no meaning here: read, named in the notes. */
+/* Keys of the Python systems' `claude:` section that have no meaning here: read, named in the
+ * notes. */
 static const char *const old_keys[] = {"n_epochs",
                                        "data_augmentation_loop",
                                        "generate_data",

@@ -1,5 +1,6 @@
-/* The settings of an exploration: section `explore:` of the config (old spelling `claude:`), the protocol's `explore:`
- * block, and `--explore.KEY value` on the command line. Command line > protocol > config.
+/* The settings of an exploration: section `explore:` of the config (old spelling `claude:`),
+ * the protocol's `explore:` block, and `--explore.KEY value` on the command line. Command
+ * line > protocol > config.
  *
  *     struct cn_settings s;
  *     cn_settings_init(&s);
@@ -7,7 +8,8 @@
  *     st = cn_settings_set(&s, "ucb.c", "0.7", "demo.md:31", &err);
  *     st = cn_settings_check(&s, &err);
  *
- * Unknown keys and values out of range are CN_EINPUT naming where, key, value, what was expected, nearest name.
+ * Unknown keys and values out of range are CN_EINPUT naming where, key, value, what was
+ * expected, nearest name.
  */
 #ifndef CN_LOOP_SETTINGS_H
 #define CN_LOOP_SETTINGS_H
@@ -28,8 +30,8 @@ struct cn_settings {
     int64_t cores;        /* processors of a slot; 0: shared out evenly */
     int64_t memory_mib;   /* per process of a training; 0: no limit */
     int64_t seed;         /* of the search's own draws */
-    int64_t infra_retries,
-        give_up_after;    /* per iteration; iterations in a row that could not run */
+    /* Per iteration; iterations in a row that could not run. */
+    int64_t infra_retries, give_up_after;
     int64_t confirm;      /* fresh-seed replicates of best and default at the end, each */
     int64_t target_count; /* trainings behind a mean that reaches the target */
     double target;        /* on the metric; NaN: none */
@@ -39,8 +41,8 @@ struct cn_settings {
     double ucb_c;
     char proposer[CN_SETTING_TEXT]; /* embedded, sobol, random */
     char reward[CN_SETTING_TEXT];   /* metric; "": the protocol's, else the trainer's primary */
-    char seed_mode
-        [CN_SETTING_TEXT]; /* suggested-default, same-data-robustness, different-data-generalization */
+    /* suggested-default, same-data-robustness, different-data-generalization. */
+    char seed_mode[CN_SETTING_TEXT];
     char ucb_kind[CN_SETTING_TEXT];     /* ucb1, puct */
     char c_scale[CN_SETTING_TEXT];      /* none, spread */
     char reward_scale[CN_SETTING_TEXT]; /* none, minmax, rank */
@@ -49,7 +51,8 @@ struct cn_settings {
 
 void cn_settings_init(struct cn_settings *s); /* the defaults */
 
-/* Dotted key without "explore."; value as a person writes it. `where` begins the message ("base.yaml:12"). */
+/* Dotted key without "explore."; value as a person writes it. `where` begins the message
+ * ("base.yaml:12"). */
 CN_MUST_CHECK cn_status cn_settings_set(struct cn_settings *s, const char *key,
                                         const char *value, const char *where,
                                         struct cn_err *err);
@@ -58,7 +61,8 @@ CN_MUST_CHECK cn_status cn_settings_read_yaml(struct cn_settings *s,
 /* What no single key can tell. */
 CN_MUST_CHECK cn_status cn_settings_check(const struct cn_settings *s, struct cn_err *err);
 
-/* True for keys that shape the record and stay as they were when the run was made (n_iter_block, reward, ...). */
+/* True for keys that shape the record and stay as they were when the run was made
+ * (n_iter_block, reward, ...). */
 bool cn_settings_is_fixed(const char *key);
 
 /* The score options that the settings name. */

@@ -17,9 +17,11 @@
 
 enum { DESCRIBE_TIMEOUT_MS = 60000, MAX_NAMES = 4096 };
 
-/* ------------------------------------------------------------------ 1 reading JSON with places */
+/* ------------------------------------------------------------------ 1 reading JSON with
+ * places */
 
-/* Where we are in the table, for messages: "describe.json: parameters[3] (training.lr): min: ..." */
+/* Where we are in the table, for messages: "describe.json: parameters[3] (training.lr): min:
+ * ..." */
 struct place {
     struct cn_trainer *t;
     const char *name; /* of the file */
@@ -334,8 +336,8 @@ void cn_trainer_free(struct cn_trainer *t)
 
 /* ------------------------------------------------------------------ 3 finding */
 
-/* "describe" or "command[1]" relative to the config's folder; allocated in the arena. A word without slash that is no
- * file there stays as it is (a program on PATH, an option). */
+/* "describe" or "command[1]" relative to the config's folder; allocated in the arena. A word
+ * without slash that is no file there stays as it is (a program on PATH, an option). */
 static const char *resolve(struct cn_trainer *t, const char *dir, const char *word)
 {
     char *path, *absolute = NULL;

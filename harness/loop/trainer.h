@@ -1,6 +1,7 @@
-/* The trainer that a config names, and what it says about itself (docs/TRAINER_CONTRACT.md, sections 1 and 5).
+/* The trainer that a config names, and what it says about itself (docs/TRAINER_CONTRACT.md,
+ * sections 1 and 5).
  *
- *     st = cn_trainer_find(config, "configs", &t, &err);      // runs `describe` or reads describe.json; checks it
+ *     st = cn_trainer_find(config, "configs", &t, &err); // runs `describe` or reads its file
  *     const struct cn_trainer_param *p = cn_trainer_param(t, "lr_W", &err);
  *     ... t->command, then run --config C --out DIR
  *     cn_trainer_free(t);
@@ -55,8 +56,8 @@ struct cn_trainer_metric {
 struct cn_trainer {
     struct cn_arena arena;
     const char *study; /* "fly", or the describe table's own name */
-    const char *const
-        *command;         /* absolute where it was relative to the config; NULL-terminated */
+    /* Absolute where it was relative to the config; NULL-terminated. */
+    const char *const *command;
     bool checks;          /* has the verb `check --config C` */
     const char *describe; /* the table as it came */
     const struct cn_trainer_param *params;
@@ -73,20 +74,24 @@ CN_MUST_CHECK cn_status cn_trainer_parse(const char *name, const char *text, siz
                                          struct cn_trainer **out, struct cn_err *err);
 void cn_trainer_free(struct cn_trainer *t); /* NULL is fine */
 
-/* The config as the person gave it, before a run is made of it: described parameters by the table (type, hard range,
- * choices), then the program's own `check` where it has one. `path`: the file; `config`: the same with overrides;
- * changes: the overrides as "--a.b", "value" pairs, NULL-terminated. CN_EINPUT "file:line: key: value, expected ...". */
+/* The config as the person gave it, before a run is made of it: described parameters by the
+ * table (type, hard range, choices), then the program's own `check` where it has one. `path`:
+ * the file; `config`: the same with overrides; changes: the overrides as "--a.b", "value"
+ * pairs, NULL-terminated. CN_EINPUT "file:line: key: value, expected ...". */
 CN_MUST_CHECK cn_status cn_trainer_check(const struct cn_trainer *t, const char *path,
                                          const struct cn_yaml *config,
                                          const char *const *changes, struct cn_err *err);
 
-/* By path, alias, or a last part that only one parameter has. NULL with the nearest name in `err`. */
+/* By path, alias, or a last part that only one parameter has. NULL with the nearest name in
+ * `err`. */
 const struct cn_trainer_param *cn_trainer_param(const struct cn_trainer *t, const char *name,
                                                 struct cn_err *err);
-/* The same from a spelling in a config, without message: NULL when it is no parameter. Bare names do not count. */
+/* The same from a spelling in a config, without message: NULL when it is no parameter. Bare
+ * names do not count. */
 const struct cn_trainer_param *cn_trainer_param_exact(const struct cn_trainer *t,
                                                       const char *path);
-/* The spelling of `p` that the config uses: its path, else an alias that stands there, else its path. */
+/* The spelling of `p` that the config uses: its path, else an alias that stands there, else its
+ * path. */
 const char *cn_trainer_spelling(const struct cn_trainer_param *p, const struct cn_yaml *config);
 
 /* NULL when absent. */

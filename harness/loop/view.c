@@ -59,7 +59,8 @@ const struct cn_node *cn_plan_block_root(const struct cn_history *h, int64_t blo
     return b ? cn_history_node(h, b->first) : NULL;
 }
 
-/* Mean of a node's ok rewards in the search over iterations up to `last`; NaN and 0 when none. */
+/* Mean of a node's ok rewards in the search over iterations up to `last`; NaN and 0 when
+ * none. */
 static double node_mean(const struct cn_history *h, int64_t node, int64_t last, int64_t *out_n)
 {
     double sum = 0;
@@ -172,7 +173,8 @@ static void fill_nodes(struct cn_view *v, const struct cn_history *h, double *sl
     }
 }
 
-/* A confirmation's control node belongs to a block without an iteration of its search: no such nodes in the tree. */
+/* A confirmation's control node belongs to a block without an iteration of its search: no such
+ * nodes in the tree. */
 static void drop_idle_nodes(struct cn_view *v)
 {
     int64_t n = 0;
@@ -308,7 +310,8 @@ static double worst_of_run(const struct cn_history *h)
     return worst;
 }
 
-/* Zero is the published worth of an undefined metric; it is no floor for one that may be negative. */
+/* Zero is the published worth of an undefined metric; it is no floor for one that may be
+ * negative. */
 static cn_tree_nan_rule nan_rule(const struct cn_planner *pl, const struct cn_history *h)
 {
     const struct cn_trainer_metric *m = cn_trainer_metric(pl->trainer, h->info.reward);

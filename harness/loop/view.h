@@ -25,7 +25,8 @@ CN_MUST_CHECK cn_status cn_view_init(struct cn_view *v, const struct cn_history 
                                      int64_t block, struct cn_err *err);
 void cn_view_clear(struct cn_view *v);
 
-/* Everything that one-key mutations of the training parameters have shown so far, oldest first. Arrays in `arena`. */
+/* Everything that one-key mutations of the training parameters have shown so far, oldest first.
+ * Arrays in `arena`. */
 CN_MUST_CHECK cn_status cn_view_effects(const struct cn_history *h, const struct cn_planner *pl,
                                         struct cn_arena *arena, struct cn_effect **out,
                                         int64_t *out_n, struct cn_err *err);
