@@ -15,8 +15,8 @@ const char *cn_text_double(double x, char out[CN_NUM_TEXT]);
 /* The same for YAML: floats always carry a dot before an exponent ("1.0e-3"), because PyYAML
  * reads 1e-3 as a string. ".nan", ".inf" for the non-finite. */
 const char *cn_text_yaml_double(double x, char out[CN_NUM_TEXT]);
-/* For people: three decimals, more where fewer would show a whole number that it is not (0.9996, never
- * 1.000); three significant digits outside 0.001 .. 10000. */
+/* For people: three decimals, more where fewer would show a whole number that it is not
+ * (0.9996, never 1.000); three significant digits outside 0.001 .. 10000. */
 const char *cn_text_brief(double x, char out[CN_NUM_TEXT]);
 /* Whole-string parses: decimal digits only, no leading or trailing bytes, no locale, no hex, no
  * "nan" or "inf", range-checked. *out is untouched when false. */

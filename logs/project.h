@@ -81,8 +81,8 @@ void cn_memory_free_text(const char *memory, size_t n, struct cn_buf *out);
 /* The words of one section of a text "memory", trimmed; "" when absent. */
 void cn_memory_section(const char *free_text, const char *name, struct cn_buf *out);
 /* `free_text` with the words of one section replaced. CN_EINPUT (naming the nearest) for a name
- * that is not free, and for words with a heading line in them or longer than
- * CN_CAP_MEMORY_SECTION. */
+ * that is not free, and for words that are not UTF-8, hold a heading of level 1 to 3 or an
+ * unclosed ```, or are longer than CN_CAP_MEMORY_SECTION. */
 enum { CN_CAP_MEMORY_SECTION = 16 << 10 };
 CN_MUST_CHECK cn_status cn_memory_replace(const char *free_text, const char *name,
                                           const char *words, struct cn_buf *out,

@@ -8,7 +8,9 @@
  *     cn_read_log_clear(&log);
  *
  * Lenient by intent: a line that means something is read, and every doubt is a warning with its
- * line, never silence. Only more than CN_CAP_FILE bytes or running out of memory is an error.
+ * line, never silence. Errors are only more than CN_CAP_FILE bytes, running out of memory, and
+ * a log of ours in a newer format (CN_EUNSUPPORTED).
+ *
  * Rules (what counts as what):
  *   - a record starts at "## Iter N:" and ends at the next heading of level 2 or higher, or at
  *     the line "--- NEW SIMULATION BLOCK ---"; so a "Node:" line of a block summary renames

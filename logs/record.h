@@ -88,8 +88,7 @@ struct cn_iteration {
     const char *seed_mode;
     const char *strategy;    /* of this iteration */
     const char *parent_rule; /* the rule row that fired, and the parent it chose, in words */
-    double scored_value;     /* score of the chosen parent when it was chosen; NaN when parent =
-                                root */
+    double scored_value;     /* score of the chosen parent when it was chosen; NaN: root */
     cn_outcome outcome;
     cn_class cls;
     double reward; /* NaN unless outcome is ok; after the sign flip: higher is better */

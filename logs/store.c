@@ -1,6 +1,11 @@
-/* The store's ground: statements, transactions, opening, the lease. 1 errors 2 statements
- * 3 transactions 4 opening and making 5 lease 6 check. Steps: store_steps.c; texts, events and
- * messages: store_texts.c; loading: store_load.c. */
+/* The store's ground: statements, transactions, opening, the lease. In this file:
+ *   1. errors
+ *   2. statements
+ *   3. transactions
+ *   4. opening and making
+ *   5. lease
+ *   6. check
+ * Steps: store_steps.c; texts, events and messages: store_texts.c; loading: store_load.c. */
 #include "logs/store.h"
 
 #include <errno.h>

@@ -21,7 +21,8 @@
  * step that contradicts what is stored, or that the state does not allow, is CN_ECORRUPT (the
  * harness and its record disagree: a bug of ours or two harnesses). Arguments that can never be
  * right (unknown iteration, a node without config) are CN_EINPUT. A full disk is CN_ENOSPC and
- * leaves the store as it was: wait and repeat. Damage is CN_ECORRUPT with SQLite's reason.
+ * leaves the store as it was: wait and repeat. CN_ETIMEOUT: another process kept the file busy
+ * for too long; the same. Damage is CN_ECORRUPT with SQLite's reason.
  *
  * One handle belongs to one thread. Other processes may read at any time (CN_STORE_READ).
  * Crash seam: every committed mutation (not the lease) counts as one durable operation of
@@ -50,10 +51,10 @@ CN_MUST_CHECK cn_status cn_store_create(const char *run_dir, const struct cn_run
                                         const char *protocol, const char *base_config,
                                         struct cn_store **out, struct cn_err *err);
 
-/* CN_ENOTFOUND without run.db; CN_EUNSUPPORTED for a store that a newer cairn wrote;
- * CN_ECORRUPT with the reason for damage. CN_STORE_WRITE applies missing migrations and runs
- * SQLite's quick check. CN_STORE_READ never changes the content, except that SQLite may roll
- * back what a killed writer left half done. */
+/* CN_ENOTFOUND without run.db; CN_EUNSUPPORTED for a store that a newer cairn wrote and, with
+ * CN_STORE_READ, for one that an older cairn wrote; CN_ECORRUPT with the reason for damage.
+ * CN_STORE_WRITE applies missing migrations and runs SQLite's quick check. CN_STORE_READ never
+ * changes the content, except that SQLite may roll back what a killed writer left half done. */
 CN_MUST_CHECK cn_status cn_store_open(const char *run_dir, cn_store_mode mode,
                                       struct cn_store **out, struct cn_err *err);
 void cn_store_close(struct cn_store *s); /* NULL is fine; does not release the lease */

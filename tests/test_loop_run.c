@@ -322,7 +322,7 @@ Test(loop_run, a_full_disk_pauses_and_goes_on)
     cn_history_clear(&h);
 }
 
-/* ---------------------------------------------------------------- a person's words and edits */
+/* --------------------------------------------------------------- a person's words and edits */
 
 static void say_something(struct toy_run *r, const char *line)
 {

@@ -58,6 +58,7 @@ struct cn_score_table {
 
 double cn_score_value(cn_score_kind kind, double reward, int64_t total, int64_t visits,
                       double c);
+/* CN_EINPUT when c is negative or not finite. */
 CN_MUST_CHECK cn_status cn_score_init(struct cn_score_table *s, const struct cn_tree *t,
                                       const struct cn_score_opts *o, struct cn_err *err);
 void cn_score_clear(struct cn_score_table *s);

@@ -6,9 +6,8 @@
 #include "base/banned.h"
 #include "base/rng.h"
 
-enum {
-    STREAM_SELECT = 0x5e1ec7
-}; /* keeps these draws apart from those of mutate.c and space.c */
+/* Keeps these draws apart from those of mutate.c and space.c. */
+enum { STREAM_SELECT = 0x5e1ec7 };
 
 static bool listed(const int64_t *ids, int64_t n, int64_t id)
 {

@@ -44,8 +44,8 @@ struct cn_space {
 CN_MUST_CHECK cn_status cn_space_check(const struct cn_space *s, struct cn_err *err);
 
 /* u in [0, 1) to a value of the parameter's range (uniform on its scale; ints and choices in
- * equal shares), and back (the middle of the share for the discrete). Used by sobol, random and
- * later tpe. */
+ * equal shares), and back (the middle of the share for the discrete). Used by the proposers
+ * sobol and random, and by mutate.c. */
 double cn_space_from_unit(const struct cn_param *p, double u);
 double cn_space_to_unit(const struct cn_param *p, double x);
 

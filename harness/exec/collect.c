@@ -190,8 +190,7 @@ static cn_verdict judge(const char *dir, const struct cn_job_result *r,
     return CN_VERDICT_INFRA;
 }
 
-/* "killed by signal 11 (Segmentation fault)", "exit code 1",
- * "stopped at its deadline of 60 s" */
+/* "killed by signal 9 (Killed)", "exit code 1", "stopped at its deadline of 60 s". */
 static void how_it_ended(const struct cn_job_exit *x, struct cn_buf *out)
 {
     if (x->ended == CN_JOB_START_FAILED)

@@ -12,8 +12,8 @@
 #include "base/plot.h"
 #include "base/text.h"
 
-/* Fill and border by what became of the node: quiet greens for converged, ambers for partial, reds for failed, grey
- * for what never said anything. */
+/* Fill and border by what became of the node: quiet greens for converged, ambers for partial,
+ * reds for failed, grey for what never said anything. */
 struct paint {
     const char *fill, *line;
 };
@@ -253,7 +253,8 @@ static void put_legend(struct cn_buf *out)
                      "color=\"#5b6570\">path to the best</font></font>");
 }
 
-/* A picture of more nodes than this is no picture, and Graphviz takes minutes: then only the last blocks are drawn. */
+/* A picture of more nodes than this is no picture, and Graphviz takes minutes: then only the
+ * last blocks are drawn. */
 enum { MOST_NODES = 240 };
 
 /* The first block that is drawn. */

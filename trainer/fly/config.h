@@ -20,15 +20,10 @@ typedef enum {
     CN_ACT_NONE
 } cn_activation;
 typedef enum { CN_WINIT_RANDN, CN_WINIT_RANDN_SCALED, CN_WINIT_ZEROS } cn_fly_winit;
-typedef enum {
-    CN_FLY_V2,
-    CN_FLY_V1
-} cn_fly_generation; /* which reference's numerics: delta rules, annealing */
-typedef enum {
-    CN_STIM_SCENES,
-    CN_STIM_FLASH,
-    CN_STIM_BLANK
-} cn_fly_stimulus_kind; /* 2.3; scenes = offline plane waves */
+/* Which reference's numerics: delta rules, annealing. */
+typedef enum { CN_FLY_V2, CN_FLY_V1 } cn_fly_generation;
+/* 2.3; scenes = offline plane waves. */
+typedef enum { CN_STIM_SCENES, CN_STIM_FLASH, CN_STIM_BLANK } cn_fly_stimulus_kind;
 typedef enum { CN_SIM_PLAIN, CN_SIM_TANH, CN_SIM_MULTIPLE_RELU, CN_SIM_NULL } cn_fly_variant;
 
 struct cn_fly_simulation {

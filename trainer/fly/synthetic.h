@@ -27,7 +27,7 @@ enum {
 };
 
 /* Both JSON texts into two buffers of the caller (reset first). n_types outside 12..16 is
- * CN_EINPUT. */
+ * CN_EINPUT; a seed that gives no lively network in all its attempts is CN_EUNSUPPORTED. */
 CN_MUST_CHECK cn_status cn_fly_synthetic_write(int32_t n_types, uint64_t seed,
                                                struct cn_buf *connectome, struct cn_buf *params,
                                                struct cn_err *err);
