@@ -46,7 +46,7 @@ typedef enum { CN_STORE_READ, CN_STORE_WRITE } cn_store_mode;
 
 /* Make run.db in the existing folder `run_dir` with the run's settings and version 1 of
  * "protocol" and "config", in one transaction. CN_EEXIST when a complete store is there; one
- * whose making was interrupted is made anew. */
+ * whose making was interrupted is made anew. CN_ENOTFOUND without the folder. */
 CN_MUST_CHECK cn_status cn_store_create(const char *run_dir, const struct cn_run_info *info,
                                         const char *protocol, const char *base_config,
                                         struct cn_store **out, struct cn_err *err);

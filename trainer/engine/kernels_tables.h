@@ -22,12 +22,9 @@
 
 /* ---- bits ---- */
 
-/* A row's mask is hp bits, unit 0 first; a vector's part of it is VF bits = VF/8 bytes. */
-enum {
-    MASK_BYTES = VF / 8,
-    TABLE = 16 * VF,
-    SHIFT = VF == 16 ? 6 : 5
-}; /* floats of a table; log2 of a vector's bytes */
+/* A row's mask is hp bits, unit 0 first; a vector's part of it is VF bits = VF/8 bytes. TABLE:
+ * floats of a table; SHIFT: log2 of a vector's bytes. */
+enum { MASK_BYTES = VF / 8, TABLE = 16 * VF, SHIFT = VF == 16 ? 6 : 5 };
 
 INLINE void put_bits(uint8_t *to, uint32_t bits)
 {
