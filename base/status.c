@@ -144,6 +144,8 @@ int cn_status_exit_code(cn_status st)
         return 4;
     case CN_ESTOPPED:
         return 5;
+    case CN_ELOCKED:
+        return 75; /* EX_TEMPFAIL: somebody else is at work, try later */
     default:
         return 1;
     }

@@ -74,7 +74,7 @@ const char *cn_status_name(cn_status st); /* "EINPUT" */
 const char *cn_status_text(cn_status st); /* "input breaks its format" */
 
 /* The process exit code for a status, as DESIGN section 4 lists them: 0 done, 2 bad input (also
- * not-found and exists), 3 diverged, 4 memory or disk, 5 stopped, 1 anything else. */
+ * not-found and exists), 3 diverged, 4 memory or disk, 5 stopped, 75 locked, 1 anything else. */
 int cn_status_exit_code(cn_status st);
 
 /* Print "<who>: <message>\n" and return the exit code. */

@@ -175,6 +175,15 @@ static void put_next(const struct cn_history *h, const struct cn_iteration *it,
     cn_buf_addc(out, '\n');
 }
 
+/* What a person said to the run, at the iteration before whose planning it was read. */
+static void put_instructions(const struct cn_history *h, const struct cn_iteration *it,
+                             struct cn_buf *out)
+{
+    for (int64_t i = 0; i < h->n_messages; i++)
+        if (h->messages[i].acked_ms != 0 && h->messages[i].acked_iteration == it->id)
+            put_prose_line(out, "User instruction", h->messages[i].text);
+}
+
 void cn_project_entry(const struct cn_history *h, const struct cn_iteration *it,
                       struct cn_buf *out)
 {
@@ -189,6 +198,7 @@ void cn_project_entry(const struct cn_history *h, const struct cn_iteration *it,
     put_trajectory(h, it->trajectory, out);
     put_prose_line(out, "Activity", it->activity);
     put_prose_line(out, "Embedding", it->embedding);
+    put_instructions(h, it, out);
     put_mutation(it, n, out);
     put_prose_line(out, "Parent rule", it->parent_rule);
     put_prose_line(out, "Hypothesis tested", it->hypothesis);

@@ -359,9 +359,11 @@ cn_status cn_read_log(const char *name, const char *text, size_t n,
     cn_buf_init(&r.raws, CN_CAP_FILE * 4);
     cn_buf_init(&r.blocks, CN_CAP_FILE * 4);
     cn_buf_init(&r.warnings, CN_CAP_FILE * 4);
+    cn_buf_init(&r.messages, CN_CAP_FILE * 4);
     walk_lines(&r, text, n);
     no_room(&r, &r.raws);
     no_room(&r, &r.blocks);
+    no_room(&r, &r.messages);
     if (r.st == CN_OK)
         cn_reader_build(&r);
     out->history.info.reward = r.reward;
@@ -370,6 +372,7 @@ cn_status cn_read_log(const char *name, const char *text, size_t n,
     cn_buf_clear(&r.raws);
     cn_buf_clear(&r.blocks);
     cn_buf_clear(&r.warnings);
+    cn_buf_clear(&r.messages);
     if (r.st != CN_OK)
         (void)cn_err_prefix(err, "%s", name);
     return r.st;

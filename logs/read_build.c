@@ -394,6 +394,22 @@ static void assign_blocks(struct cn_history *h)
     }
 }
 
+static void put_messages(struct cn_reader *r)
+{
+    struct cn_history *h = &r->log->history;
+    const size_t n = r->messages.len / sizeof(struct cn_message);
+
+    if (n == 0)
+        return;
+    h->messages = cn_arena_alloc(&h->arena, n, sizeof(struct cn_message));
+    if (!h->messages) {
+        r->st = cn_err_set(r->err, CN_ENOMEM, "no memory for %zu instructions", n);
+        return;
+    }
+    memcpy(h->messages, r->messages.data, n * sizeof(struct cn_message));
+    h->n_messages = (int64_t)n;
+}
+
 void cn_reader_build(struct cn_reader *r)
 {
     int64_t kept = sort_and_drop(r);
@@ -407,6 +423,7 @@ void cn_reader_build(struct cn_reader *r)
         resolve_reward(r, &all[i]);
     }
     put_all(r, kept);
+    put_messages(r);
     if (r->st == CN_OK)
         put_blocks(r,
                    r->o->n_iter_block ? r->o->n_iter_block : r->log->history.info.n_iter_block,

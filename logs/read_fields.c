@@ -307,6 +307,19 @@ static void read_config(struct cn_reader *r, struct cn_raw *raw, struct cn_words
     cn_buf_clear(&keys);
 }
 
+/* When it was said is lost with the store; that it was said and read is not. */
+static void read_instruction(struct cn_reader *r, struct cn_raw *raw, struct cn_words w)
+{
+    const struct cn_message m = {.id = (int64_t)(r->messages.len / sizeof(m)) + 1,
+                                 .sent_ms = 1,
+                                 .acked_ms = 1,
+                                 .acked_iteration = raw->id,
+                                 .text = cn_reader_keep(r, w)};
+
+    if (m.text[0])
+        cn_buf_add(&r->messages, &m, sizeof(m));
+}
+
 #define TEXT_FIELD(member)                                                                \
     static void read_##member(struct cn_reader *r, struct cn_raw *raw, struct cn_words w) \
     {                                                                                     \
@@ -336,6 +349,7 @@ static const struct field {
     {"Embedding", read_embedding, true},
     {"Mutation", read_mutations, true},
     {"Parent rule", read_parent_rule, true},
+    {"User instruction", read_instruction, true},
     {"Observation", read_observation, true},
     {"Hypothesis tested", read_hypothesis, true},
     {"Next", read_next, false},

@@ -53,8 +53,8 @@ struct cn_reader {
     bool ours;          /* the file has our tag */
     const char *reward; /* o->reward, or what the file's own tag says */
     struct cn_read_log *log;
-    /* Arrays of struct cn_raw, cn_raw_block, cn_read_warning. */
-    struct cn_buf raws, blocks, warnings;
+    /* Arrays of struct cn_raw, cn_raw_block, cn_read_warning, cn_message. */
+    struct cn_buf raws, blocks, warnings, messages;
     int64_t line;
     cn_status st;
     struct cn_err *err;

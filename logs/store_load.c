@@ -457,6 +457,17 @@ static cn_status import_iteration(struct cn_store *s, const struct cn_iteration 
     return st;
 }
 
+static cn_status import_message(struct cn_store *s, const struct cn_message *m,
+                                struct cn_err *err)
+{
+    return cn_sql_run(s,
+                      "INSERT INTO message (text, sent_ms, acked_ms, acked_iteration)"
+                      " VALUES (?, ?, ?, ?)",
+                      SQL_ARGS(SQL_T(m->text), SQL_I(m->sent_ms), SQL_I(m->acked_ms),
+                               SQL_I(m->acked_iteration)),
+                      err);
+}
+
 static cn_status fill_import(struct cn_store *s, const void *ctx, struct cn_err *err)
 {
     const struct making *m = ctx;
@@ -469,6 +480,8 @@ static cn_status fill_import(struct cn_store *s, const void *ctx, struct cn_err 
         st = cn_store_add_node(s, &h->nodes[i], err);
     for (int64_t i = 0; st == CN_OK && i < h->n_iterations; i++)
         st = import_iteration(s, &h->iterations[i], err);
+    for (int64_t i = 0; st == CN_OK && i < h->n_messages; i++)
+        st = import_message(s, &h->messages[i], err);
     if (st == CN_OK)
         st = cn_sql_run(s,
                         "INSERT INTO event (at_ms, iteration, kind, text) VALUES (?, 0, ?, ?)",

@@ -108,6 +108,7 @@ Test(base_status, every_status_has_name_text_and_exit_code)
     cr_assert_eq(cn_status_exit_code(CN_ENOMEM), 4);
     cr_assert_eq(cn_status_exit_code(CN_ENOSPC), 4);
     cr_assert_eq(cn_status_exit_code(CN_ESTOPPED), 5);
+    cr_assert_eq(cn_status_exit_code(CN_ELOCKED), 75);
     cr_assert_eq(cn_status_exit_code(CN_EIO), 1);
     cr_assert_eq(cn_status_exit_code(CN_ECORRUPT), 1);
 }

@@ -356,6 +356,10 @@ static void check_same(const struct cn_history *a, const struct cn_history *b)
         cr_assert_str_eq(x->strategy, y->strategy);
         cr_assert_str_eq(x->message, y->message);
     }
+    cr_assert_gt(a->n_messages, 0);
+    cr_assert_eq(a->n_messages, b->n_messages);
+    for (int64_t i = 0; i < a->n_messages; i++)
+        cr_assert_eq(a->messages[i].acked_iteration, b->messages[i].acked_iteration);
     for (int64_t i = 0; i < a->n_blocks; i++) {
         cr_assert_eq(a->blocks[i].first, b->blocks[i].first);
         cr_assert_eq(a->blocks[i].last, b->blocks[i].last);

@@ -93,8 +93,10 @@ static int times_acknowledged(const struct inbox *b, const char *words)
     size_t len = strlen(words);
     const char *s = cn_buf_str(&b->text) + b->last, *hit;
 
+    /* as compose() writes it: "- iteration 3: WORDS (answer)" */
     for (; (hit = strstr(s, words)) != NULL; s = hit + len)
-        n++;
+        n += hit - s >= 2 && hit[-2] == ':' && hit[-1] == ' ' &&
+             strncmp(hit + len, " (", 2) == 0;
     return n;
 }
 
@@ -254,6 +256,31 @@ static const struct cn_message *message_of(const struct inbox *b, const struct c
     return acknowledged(h, b->items[i].words, nth);
 }
 
+/* Words that came another way (`cairn say`) and are not below "Acknowledged" yet. */
+static int add_said(const struct inbox *b, const struct cn_history *h, struct cn_buf *moved)
+{
+    int n = 0;
+
+    for (int64_t i = 0; i < h->n_messages; i++) {
+        const struct cn_message *m = &h->messages[i];
+        int listed = m->acked_ms ? times_acknowledged(b, m->text) : 0, earlier = 0;
+
+        if (m->acked_ms == 0)
+            continue;
+        for (int j = 0; j < b->n; j++)
+            listed += strcmp(b->items[j].words, m->text) == 0 && message_of(b, h, j) != NULL;
+        for (int64_t j = 0; j < i; j++)
+            earlier +=
+                h->messages[j].acked_ms != 0 && strcmp(h->messages[j].text, m->text) == 0;
+        if (earlier < listed)
+            continue;
+        cn_buf_printf(moved, "- iteration %lld: %s (%s)\n", (long long)m->acked_iteration,
+                      m->text, answer_to(m->text));
+        n++;
+    }
+    return n;
+}
+
 static int compose(const struct inbox *b, const struct cn_history *h, struct cn_buf *out)
 {
     const char *s = cn_buf_str(&b->text);
@@ -273,6 +300,7 @@ static int compose(const struct inbox *b, const struct cn_history *h, struct cn_
                       b->items[i].words, answer_to(m->text));
         n++;
     }
+    n += add_said(b, h, &moved);
     cn_buf_adds(out, s + at);
     if (n > 0 && out->len > 0 && out->data[out->len - 1] != '\n')
         cn_buf_addc(out, '\n');

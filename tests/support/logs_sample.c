@@ -312,6 +312,7 @@ static cn_status open_block(struct cn_store *s, int64_t number, struct cn_err *e
 static cn_status play(struct cn_store *s, const struct line *l, struct cn_err *err)
 {
     int64_t id = 0;
+    cn_status st;
 
     switch (l->op) {
     case OPEN:
@@ -341,7 +342,8 @@ static cn_status play(struct cn_store *s, const struct line *l, struct cn_err *e
     case EVENT:
         return cn_store_event(s, l->id, "note", "watched", err);
     case MESSAGE:
-        return cn_store_message_add(s, "key", "try a smaller step", &id, err);
+        st = cn_store_message_add(s, "key", "try a smaller step, lr=3e-4", &id, err);
+        return st == CN_OK ? cn_store_message_ack(s, id, l->id, err) : st;
     }
     return CN_OK;
 }

@@ -489,7 +489,8 @@ static cn_status work(struct session *s)
     return st;
 }
 
-static void write_result(struct session *s, cn_status st)
+/* Nothing happened unless result.json says so: when it cannot be written, that is how the call ended. */
+static cn_status write_result(struct session *s, cn_status st)
 {
     struct cn_trainer_result r = {.status = st,
                                   .message = st == CN_OK ? "" : s->err->text,
@@ -499,9 +500,14 @@ static void write_result(struct session *s, cn_status st)
                                   .opt_config_hash = s->config_hash,
                                   .opt_data_key = s->data_open ? s->data.key : NULL};
     struct cn_err why = CN_ERR_INIT;
+    cn_status written = cn_trainer_folder_result(&s->folder, &r, &why);
 
-    if (cn_trainer_folder_result(&s->folder, &r, &why) != CN_OK)
-        (void)fprintf(stderr, "cairn-train: %s\n", why.text);
+    if (written == CN_OK || st != CN_OK) {
+        if (written != CN_OK)
+            (void)fprintf(stderr, "cairn-train: %s\n", why.text);
+        return st;
+    }
+    return cn_err_set(s->err, written, "%s", why.text);
 }
 
 cn_status cn_trainer_call_run(const struct cn_trainer_call *c, struct cn_err *err)
@@ -515,7 +521,7 @@ cn_status cn_trainer_call_run(const struct cn_trainer_call *c, struct cn_err *er
     if (st == CN_OK)
         st = work(&s);
     if (s.folder.dir && (c->verb == CN_TRAINER_RUN || c->verb == CN_TRAINER_EVALUATE))
-        write_result(&s, st);
+        st = write_result(&s, st);
     if (st == CN_OK && c->verb == CN_TRAINER_GENERATE)
         (void)printf("%s/%s\n", cache_dir(), s.data.key);
     if (st == CN_OK && s.measured)
