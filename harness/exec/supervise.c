@@ -511,11 +511,11 @@ cn_status cn_supervise(const struct cn_supervise_opts *o, struct cn_err *err)
     j.log.fd = j.lock_fd = j.signal_fd = j.pipe_fd = -1;
     st = take_lock(&j);
     if (st == CN_OK)
+        st = watch_signals(&j); /* before job.json names us: from then on we may be cancelled */
+    if (st == CN_OK)
         st = claim(&j);
     if (st == CN_OK)
         st = open_log(&j);
-    if (st == CN_OK)
-        st = watch_signals(&j);
     if (st == CN_OK) {
         j.oom_before = oom_kills();
         j.start_us = cn_clock_mono_us();
