@@ -191,3 +191,15 @@ Test(exec_local, wrong_slots_are_refused)
     o.cairn_job = "/nowhere/cairn-job";
     cr_assert_eq(cn_local_new(&o, &e, &err), CN_ENOTFOUND);
 }
+
+Test(exec_local, a_copied_folder_with_the_same_token_is_left_alone)
+{
+    char other[] = "/tmp/cairn-copy-XXXXXX";
+
+    cr_assert_not_null(mkdtemp(other));
+    submit(x, 1, "hang");
+    wait_for(x, 1, CN_JOB_RUNNING);
+    cr_assert_eq(cn_job_kill_leftovers(other, "t", 1), 0);
+    cr_assert_gt(cn_job_kill_leftovers(s.dir, "t", 1), 0);
+    (void)rmdir(other);
+}

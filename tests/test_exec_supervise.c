@@ -214,7 +214,7 @@ Test(exec_supervise, a_grandchild_in_its_own_session_does_not_survive)
     struct cn_job_result r = run_job("grandchild", NULL);
 
     cr_assert_eq(r.verdict, CN_VERDICT_OK, "%s", r.message);
-    cr_assert_eq(cn_job_kill_leftovers("t", 1), 0, "somebody of the job still lived");
+    cr_assert_eq(cn_job_kill_leftovers(s.dir, "t", 1), 0, "somebody of the job still lived");
     cn_job_result_clear(&r);
 }
 
@@ -269,7 +269,7 @@ Test(exec_supervise, a_killed_supervisor_takes_the_training_with_it)
         cn_clock_sleep_ms(2);
     cr_assert_eq(cn_job_look(s.dir, "t", 1, &seen, &err), CN_OK);
     cr_assert_eq(seen, CN_JOB_SEEN_LOST);
-    cr_assert_eq(cn_job_kill_leftovers("t", 1), 0);
+    cr_assert_eq(cn_job_kill_leftovers(s.dir, "t", 1), 0);
 }
 
 Test(exec_supervise, keys_do_not_reach_the_training)

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -362,7 +363,7 @@ bool cn_job_clear_orphans(const char *dir)
 
     if (!lock_is_held(dir) || cn_job_start_read(dir, &s, NULL) != CN_OK || supervisor_lives(&s))
         return false;
-    return cn_job_kill_leftovers(s.token, s.attempt) > 0;
+    return cn_job_kill_leftovers(dir, s.token, s.attempt) > 0;
 }
 
 /* Does /proc/PID/environ hold `wanted`, a whole "NAME=value"? Most processes are not ours to
@@ -389,14 +390,26 @@ static bool environ_has(const char *pid, const char *wanted)
     return found;
 }
 
-int cn_job_kill_leftovers(const char *token, int64_t attempt)
+const char *cn_job_mark(const char *dir, const char *token, int64_t attempt,
+                        char out[CN_JOB_MARK_TEXT])
 {
-    char wanted[CN_JOB_TOKEN_TEXT + 64];
-    DIR *proc = opendir("/proc");
+    struct stat st;
+
+    out[0] = '\0';
+    if (stat(dir, &st) == 0)
+        cn_text_format(out, CN_JOB_MARK_TEXT, CN_JOB_ENV "=%s.%lld@%llx:%llx", token,
+                       (long long)attempt, (unsigned long long)st.st_dev,
+                       (unsigned long long)st.st_ino);
+    return out;
+}
+
+int cn_job_kill_leftovers(const char *dir, const char *token, int64_t attempt)
+{
+    char wanted[CN_JOB_MARK_TEXT];
+    DIR *proc = *cn_job_mark(dir, token, attempt, wanted) ? opendir("/proc") : NULL;
     struct dirent *e;
     int killed = 0;
 
-    cn_text_format(wanted, sizeof wanted, CN_JOB_ENV "=%s.%lld", token, (long long)attempt);
     while (proc && (e = readdir(proc)) != NULL) {
         int64_t pid;
 

@@ -97,9 +97,16 @@ CN_MUST_CHECK cn_status cn_job_look(const char *dir, const char *token, int64_t 
  * host: then its processes are killed. For a folder that is taken by an older attempt. */
 bool cn_job_clear_orphans(const char *dir);
 
-/* SIGKILL every process of ours on this host whose environment says it belongs to this job.
- * Returns how many. */
-int cn_job_kill_leftovers(const char *token, int64_t attempt);
+/* What every process of a job carries in its environment: "CAIRN_JOB=<token>.<attempt>@<folder's
+ * device:inode>". The folder is part of it, because a copied run has the tokens of its original.
+ * "" when the folder cannot be looked at. */
+enum { CN_JOB_MARK_TEXT = CN_JOB_TOKEN_TEXT + 96 };
+const char *cn_job_mark(const char *dir, const char *token, int64_t attempt,
+                        char out[CN_JOB_MARK_TEXT]);
+
+/* SIGKILL every process of ours on this host that carries the mark of this job. Returns how
+ * many. */
+int cn_job_kill_leftovers(const char *dir, const char *token, int64_t attempt);
 
 /* Names of variables in our environment that look like keys (*_API_KEY, *_TOKEN, *_SECRET,
  * *_PASSWORD, ANTHROPIC_*, OPENAI_*): they must not reach a training. NULL-terminated, for

@@ -206,7 +206,7 @@ static cn_status local_poll(struct cn_executor *x, const struct cn_job_ref *r,
         *out = CN_JOB_RUNNING;
         break;
     case CN_JOB_SEEN_ORPHANED: /* the next poll finds the lock free */
-        (void)cn_job_kill_leftovers(r->token, r->attempt);
+        (void)cn_job_kill_leftovers(r->dir, r->token, r->attempt);
         *out = CN_JOB_RUNNING;
         break;
     case CN_JOB_SEEN_TAKEN: /* our supervisor about to say so, or one that must end first */
@@ -214,7 +214,8 @@ static cn_status local_poll(struct cn_executor *x, const struct cn_job_ref *r,
         *out = CN_JOB_WAITING;
         break;
     case CN_JOB_SEEN_LOST:
-        (void)cn_job_kill_leftovers(r->token, r->attempt); /* those that gave up the lock */
+        (void)cn_job_kill_leftovers(r->dir, r->token,
+                                    r->attempt); /* those that gave up the lock */
         *out = CN_JOB_LOST;
         break;
     case CN_JOB_SEEN_NOTHING:
@@ -243,7 +244,7 @@ static cn_status local_cancel(struct cn_executor *x, const struct cn_job_ref *r,
     } else if (seen == CN_JOB_SEEN_NOTHING && c && !c->over) {
         (void)kill(c->pid, SIGTERM);
     } else if (seen == CN_JOB_SEEN_ORPHANED) {
-        (void)cn_job_kill_leftovers(r->token, r->attempt);
+        (void)cn_job_kill_leftovers(r->dir, r->token, r->attempt);
     }
     return st;
 }

@@ -234,7 +234,7 @@ static void sweep(struct job *j)
 {
     for (int round = 0; reap(j); round++) {
         (void)kill(-j->pid, SIGKILL);
-        (void)cn_job_kill_leftovers(j->o->token, j->o->attempt);
+        (void)cn_job_kill_leftovers(j->o->dir, j->o->token, j->o->attempt);
         cn_clock_sleep_ms(round < 20 ? 5 : 100);
     }
 }
@@ -377,14 +377,12 @@ static const char **second_stage(const struct cn_supervise_opts *o, const char *
 static cn_status spawn(struct job *j, const char *self, const char *program, int out_fd)
 {
     struct cn_proc_opts p = CN_PROC_OPTS_INIT;
-    char mark[CN_JOB_TOKEN_TEXT + 64], numbers[2][32];
+    char mark[CN_JOB_MARK_TEXT], numbers[2][32];
     const char *env[] = {mark, NULL};
     const char **argv = second_stage(j->o, self, program, numbers);
     char **secrets = cn_job_secret_names();
     cn_status st;
 
-    cn_text_format(mark, sizeof mark, CN_JOB_ENV "=%s.%lld", j->o->token,
-                   (long long)j->o->attempt);
     p.argv = argv;
     p.cwd = j->o->dir;
     p.env = env;
@@ -392,7 +390,9 @@ static cn_status spawn(struct job *j, const char *self, const char *program, int
     p.new_session = true;
     p.stdout_fd = p.stderr_fd = out_fd;
     p.keep_fd = j->lock_fd;
-    if (!argv || !secrets)
+    if (!*cn_job_mark(j->o->dir, j->o->token, j->o->attempt, mark))
+        st = cn_err_errno(j->err, "%s: cannot be looked at", j->o->dir);
+    else if (!argv || !secrets)
         st = cn_err_set(j->err, CN_ENOMEM, "no memory to start %s", program);
     else
         st = cn_proc_spawn(&p, &j->pid, j->err);
