@@ -101,6 +101,9 @@ function(cn_fuzz name)
 endfunction()
 
 function(cairn_print_summary)
+    if(CAIRN_CUDA)
+        message(WARNING "CAIRN_CUDA is on, but there are no CUDA kernels yet: the CPU ones are built")
+    endif()
     message(STATUS "cairn ${PROJECT_VERSION}: ${CMAKE_BUILD_TYPE}, ${CMAKE_C_COMPILER_ID} ${CMAKE_C_COMPILER_VERSION}, "
         "werror=${CAIRN_WERROR} sanitize='${CAIRN_SANITIZE}' coverage=${CAIRN_COVERAGE} fuzz=${CAIRN_FUZZ} cuda=${CAIRN_CUDA}")
 endfunction()

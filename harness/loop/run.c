@@ -297,6 +297,21 @@ static cn_status load_facts(struct cn_run *r, struct cn_err *err)
     return st;
 }
 
+/* `cairn log RUN --events` tells when which harness was at work; the texts do not, so that a run that
+ * was killed reads like an unbroken one. */
+static cn_status note_opening(struct cn_run *r, struct cn_err *err)
+{
+    char text[sizeof r->holder + 64];
+    int64_t next = 1;
+    cn_status st = cn_store_next_iteration(r->store, &next, err);
+
+    if (st != CN_OK)
+        return st;
+    cn_text_format(text, sizeof text, "by %s, after %lld planned iterations", r->holder,
+                   (long long)next - 1);
+    return cn_store_event(r->store, 0, "opened", text, err);
+}
+
 cn_status cn_run_open(const char *dir, const struct cn_run_override *overrides, int n_overrides,
                       struct cn_run **out, struct cn_err *err)
 {
@@ -323,6 +338,8 @@ cn_status cn_run_open(const char *dir, const struct cn_run_override *overrides, 
         st = load_facts(r, err);
     if (st == CN_OK)
         st = load_basis(r, overrides, n_overrides, err);
+    if (st == CN_OK)
+        st = note_opening(r, err);
     if (st == CN_OK)
         *out = r;
     else
