@@ -2,7 +2,7 @@
 # ./cairn bench [NAME] [options]: run one bench program, or list and run them all.
 #   tools/bench.sh BUILD_DIR [NAME] [--json] [program options]
 set -eu
-bin=$1/bench
+bin=$1/bin
 shift
 case "${1:-}" in
 '' | -*)
