@@ -490,6 +490,14 @@ static cn_status do_retry(struct cn_store *s, const struct step *step, const voi
 
     if (st == CN_OK)
         st = end_attempt(s, step, CN_OUTCOME_INFRA, content, err);
+    if (st ==
+        CN_OK) /* for `cairn log --events`: a retried attempt leaves no trace in the log */
+        st = cn_sql_run(s,
+                        "INSERT INTO event (at_ms, iteration, kind, text)"
+                        " VALUES (?, ?, 'retry', 'attempt ' || ? || ': ' || ?)",
+                        SQL_ARGS(SQL_I(cn_clock_now_ms()), SQL_I(step->id),
+                                 SQL_I(step->attempt), SQL_T((const char *)content)),
+                        err);
     if (st == CN_OK)
         st = set_state(s, step->id, CN_ITER_PLANNED, err);
     return st;
