@@ -186,6 +186,8 @@ void cn_cli_help(void)
            "usage: cairn VERB [words] [--options]      cairn VERB --help\n\n");
     for (int i = 0; i < cn_cli_n_verbs; i++)
         printf("  %-12s %s\n", cn_cli_verbs[i]->name, cn_cli_verbs[i]->summary);
+    printf("\nfrom a checkout also: ./cairn test (every test that needs no GPU), ./cairn bench "
+           "[NAME] [--json]\n");
     printf("\nexit codes: 0 done · 1 a bug · 2 bad input · 3 diverged · 4 no memory or disk · "
            "5 stopped on request · 75 run in use\n"
            "a first look:\n  cairn demo\n");

@@ -16,6 +16,17 @@ run=runs/curve
 grep -q 'test_R2=' $run/curve_analysis.md
 [ -s $run/report.md ] && [ -s $run/curve_memory.md ]
 "$CAIRN_BIN/cairn" verify curve
+# the store is lost: the log brings it back, the texts come out the same, and the run goes on
+cp $run/curve_analysis.md $run/curve_memory.md "$work"
+rm $run/run.db
+"$CAIRN_BIN/cairn" rebuild curve --config-dir study
+cmp "$work/curve_analysis.md" $run/curve_analysis.md
+cmp "$work/curve_memory.md" $run/curve_memory.md
+"$CAIRN_BIN/cairn" say curve 'try a larger step'
+"$CAIRN_BIN/cairn" resume curve --iterations 13
+grep -q '^User instruction: try a larger step' $run/curve_analysis.md
+grep -q 'try a larger step (read' $run/user_input.md
+"$CAIRN_BIN/cairn" verify curve
 # what the trainer measured is what the log says
 python3 - "$run" <<'P'
 import json, re, sys
