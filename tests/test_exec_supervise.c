@@ -176,7 +176,7 @@ Test(exec_supervise, the_deadline_ends_a_hanging_training)
 
 Test(exec_supervise, the_deadline_kills_what_ignores_sigterm)
 {
-    const char *extra[] = {"--deadline", "0.2", "--grace", "0.1", NULL};
+    const char *extra[] = {"--deadline", "1.5", "--grace", "0.1", NULL};
     struct cn_job_result r = run_job("stubborn", extra);
 
     cr_assert_eq(r.verdict, CN_VERDICT_TIMEOUT, "%s: %s", cn_verdict_name(r.verdict),
