@@ -379,6 +379,19 @@ static cn_status new_node(struct build *b, struct cn_yaml_node **out)
     return CN_OK;
 }
 
+/* The scalar's token; NULL for a value that is not there: libfyaml 0.7 has no token for it, 0.8 a plain
+ * one without bytes. */
+static struct fy_token *token_of(struct fy_event *e)
+{
+    struct fy_token *token = e->scalar.value;
+    const struct fy_mark *from = token ? fy_token_start_mark(token) : NULL;
+    const struct fy_mark *to = token ? fy_token_end_mark(token) : NULL;
+    const bool absent = from && to && from->input_pos == to->input_pos &&
+                        fy_token_scalar_style(token) == FYSS_PLAIN;
+
+    return absent ? NULL : token;
+}
+
 static cn_status take_scalar(struct build *b, struct fy_token *token)
 {
     struct cn_yaml_node *v;
@@ -512,7 +525,7 @@ static cn_status take_event(struct build *b, struct fy_event *e)
     case FYET_SCALAR:
         st = refuse_properties(b, e->scalar.anchor, e->scalar.tag);
         if (st == CN_OK)
-            st = wants_key ? take_key(b, e->scalar.value) : take_scalar(b, e->scalar.value);
+            st = wants_key ? take_key(b, token_of(e)) : take_scalar(b, token_of(e));
         break;
     case FYET_MAPPING_START:
     case FYET_SEQUENCE_START:
