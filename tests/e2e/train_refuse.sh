@@ -23,6 +23,8 @@ expect_exit 2 value "$t" run --config "$work/wrong.yaml" --out "$work/bad"
 grep -q 'wrong.yaml:19: training.lr: "quick", expected a number in 0..1' "$work/value.err" || fail "place of a bad value"
 expect_exit 2 network "$t" run --config "$work/small.yaml" --out "$work/bad" --simulation.n_neurons 7
 grep -q 'n_neurons: 7, but the network has 84' "$work/network.err" || fail "the stated network is not checked"
+expect_exit 2 linear "$t" run --config "$work/small.yaml" --out "$work/bad" --graph_model.signal_model_name flyvis_linear --training.coeff_g_phi_diff 3
+grep -q 'training.coeff_g_phi_diff: 3, expected 0' "$work/linear.err" || fail "a term without effect is accepted"
 CAIRN_THREADS=many expect_exit 2 threads "$t" run --config "$work/small.yaml" --out "$work/bad"
 grep -q 'CAIRN_THREADS' "$work/threads.err" || fail "the environment variable is not named"
 expect_exit 2 untrained "$t" evaluate --config "$work/small.yaml" --out "$work/untrained"

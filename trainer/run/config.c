@@ -465,6 +465,30 @@ static cn_status check_simulation(struct reader *r)
     return CN_OK;
 }
 
+/* The known-ODE model has no g_phi and no f_theta: a term on them would be dropped in silence. */
+static cn_status check_linear(struct reader *r)
+{
+    const struct cn_trainer_config *c = r->c;
+    char words[160];
+
+    if (c->fly.model.kind != CN_FLY_LINEAR)
+        return CN_OK;
+    for (int k = 0; k < cn_trainer_fly_n_params; k++) {
+        const struct cn_trainer_param *p = &cn_trainer_fly_params[k];
+
+        if (!cn_text_starts(p->path, "training.coeff_") || cn_text_ends(p->path, "_rate") ||
+            strcmp(p->path, "training.coeff_W_L1") == 0 ||
+            strcmp(p->path, "training.coeff_W_L2") == 0 || load(c, p) == 0)
+            continue;
+        cn_text_format(words, sizeof words,
+                       "%g, expected 0: flyvis_linear is regularised by coeff_W_L1 and "
+                       "coeff_W_L2 alone",
+                       load(c, p));
+        return conflict(r, p->path, words);
+    }
+    return CN_OK;
+}
+
 static cn_status settle(struct reader *r)
 {
     struct cn_trainer_config *c = r->c;
@@ -477,7 +501,7 @@ static cn_status settle(struct reader *r)
         st = check_size(r, "graph_model.input_size_update", c->input_size_update, 3);
     if (st == CN_OK)
         st = check_simulation(r);
-    return st;
+    return st == CN_OK ? check_linear(r) : st;
 }
 
 /* ---- 5. overrides ---- */
