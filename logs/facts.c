@@ -38,24 +38,7 @@ struct cn_spread cn_fact_metric_spread(const struct cn_history *h, struct cn_spr
 struct cn_spread cn_fact_spread(const struct cn_history *h, int64_t node, cn_pool pool,
                                 int64_t last)
 {
-    struct cn_spread s = {0, (double)NAN, (double)NAN, (double)NAN, (double)NAN};
-    double mean = 0, m2 = 0;
-
-    for (int64_t i = 0; i < h->n_iterations && h->iterations[i].id <= last; i++) {
-        const struct cn_iteration *it = &h->iterations[i];
-        if (it->node != node || !cn_fact_ok(it) ||
-            it->confirmation != (pool == CN_POOL_CONFIRMATION))
-            continue;
-        double d = it->reward - mean;
-        s.n++;
-        mean += d / (double)s.n;
-        m2 += d * (it->reward - mean);
-        s.min = s.n == 1 ? it->reward : fmin(s.min, it->reward);
-        s.max = s.n == 1 ? it->reward : fmax(s.max, it->reward);
-    }
-    s.mean = s.n > 0 ? mean : (double)NAN;
-    s.std = s.n > 1 ? sqrt(m2 / (double)(s.n - 1)) : (double)NAN;
-    return s;
+    return cn_history_spread_upto(h, node, pool, CN_ITER_COMMITTED, last);
 }
 
 double cn_fact_cv(const struct cn_spread *s)

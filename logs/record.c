@@ -121,13 +121,19 @@ double cn_iteration_metric(const struct cn_iteration *it, const char *name)
 
 struct cn_spread cn_history_spread(const struct cn_history *h, int64_t node, cn_pool pool)
 {
+    return cn_history_spread_upto(h, node, pool, CN_ITER_MEASURED, INT64_MAX);
+}
+
+struct cn_spread cn_history_spread_upto(const struct cn_history *h, int64_t node, cn_pool pool,
+                                        cn_iter_state state, int64_t last)
+{
     struct cn_spread s = {0, (double)NAN, (double)NAN, (double)NAN, (double)NAN};
     /* Welford, "Note on a method for calculating corrected sums" (1962). */
     double mean = 0, m2 = 0;
 
-    for (int64_t i = 0; i < h->n_iterations; i++) {
+    for (int64_t i = 0; i < h->n_iterations && h->iterations[i].id <= last; i++) {
         const struct cn_iteration *it = &h->iterations[i];
-        if (it->node != node || it->state < CN_ITER_MEASURED || it->outcome != CN_OUTCOME_OK ||
+        if (it->node != node || it->state < state || it->outcome != CN_OUTCOME_OK ||
             it->confirmation != (pool == CN_POOL_CONFIRMATION))
             continue;
         double d = it->reward - mean;

@@ -198,6 +198,9 @@ struct cn_spread {
     double mean, std, min, max; /* NaN when n = 0 */
 };
 struct cn_spread cn_history_spread(const struct cn_history *h, int64_t node, cn_pool pool);
+/* The same over iterations that have at least reached `state` and whose id is at most `last`. */
+struct cn_spread cn_history_spread_upto(const struct cn_history *h, int64_t node, cn_pool pool,
+                                        cn_iter_state state, int64_t last);
 void cn_history_clear(struct cn_history *h);
 
 #endif

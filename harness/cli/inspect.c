@@ -170,34 +170,15 @@ static const char *colour_of(const struct cn_iteration *it, bool colour)
                                          : "\033[31m";
 }
 
-/* Mean reward and count of a node's ok iterations: those of the search, or its
- * confirmations. */
-static double node_mean(const struct cn_history *h, int64_t node, bool confirmations,
-                        int *out_n)
+static void print_mean(const struct cn_history *h, int64_t node, cn_pool pool)
 {
-    double sum = 0;
+    const struct cn_spread s = cn_history_spread(h, node, pool);
+    const double mean = h->info.reward_lower_is_better ? -s.mean : s.mean;
 
-    *out_n = 0;
-    for (int64_t i = 0; i < h->n_iterations; i++) {
-        const struct cn_iteration *it = &h->iterations[i];
-        if (it->node == node && it->confirmation == confirmations &&
-            it->outcome == CN_OUTCOME_OK) {
-            sum += it->reward;
-            (*out_n)++;
-        }
-    }
-    return *out_n ? sum / *out_n : (double)NAN;
-}
-
-static void print_mean(const struct cn_history *h, int64_t node, bool confirmations)
-{
-    int n;
-    const double mean = node_mean(h, node, confirmations, &n);
-
-    if (n > 0)
-        printf("  %.4f%s", mean, confirmations ? " (fresh seeds)" : "");
-    if (n > 1)
-        printf(" x%d", n);
+    if (s.n > 0)
+        printf("  %.4f%s", mean, pool == CN_POOL_CONFIRMATION ? " (fresh seeds)" : "");
+    if (s.n > 1)
+        printf(" x%lld", (long long)s.n);
 }
 
 static void print_node(const struct cn_history *h, const struct cn_node *node, int depth,
@@ -207,8 +188,8 @@ static void print_node(const struct cn_history *h, const struct cn_node *node, i
 
     printf("%*s%s%lld%s", 2 * depth + 2, "", it ? colour_of(it, colour) : "",
            (long long)node->id, colour ? "\033[0m" : "");
-    print_mean(h, node->id, false);
-    print_mean(h, node->id, true);
+    print_mean(h, node->id, CN_POOL_SEARCH);
+    print_mean(h, node->id, CN_POOL_CONFIRMATION);
     if (it && it->outcome != CN_OUTCOME_OK)
         printf("  %s", it->state >= CN_ITER_MEASURED ? cn_outcome_name(it->outcome)
                                                      : cn_iter_state_name(it->state));
