@@ -87,6 +87,10 @@ static void fill_status(const struct cn_history *h, struct cn_run_status *out)
     out->best_node = best ? best->id : 0;
     out->best_count = (int32_t)count;
     out->default_reward = first.mean;
+    if (h->info.reward_lower_is_better) { /* people think in the metric */
+        out->best_reward = -out->best_reward;
+        out->default_reward = -out->default_reward;
+    }
     out->n_blocks = h->n_blocks;
     out->block = h->n_blocks;
     for (int64_t i = 0; i < h->n_iterations; i++) {

@@ -118,11 +118,12 @@ CN_MUST_CHECK cn_status cn_run_say(const char *dir, const char *text, struct cn_
 struct cn_run_status {
     char name[256], state[32]; /* state: "running", "waiting" (no harness), "done", "stopped" */
     int64_t committed, in_flight, total, block, n_blocks;
-    int64_t best_node;                  /* 0: none yet */
-    int32_t best_count;                 /* trainings behind best_reward */
-    double best_reward, default_reward; /* means; NaN when absent */
-    bool harness_alive;                 /* the run's lock is held */
-    char holder[256];                   /* host and pid of the lease's last holder */
+    int64_t best_node;  /* 0: none yet */
+    int32_t best_count; /* trainings behind best_reward */
+    double best_reward,
+        default_reward; /* means of the metric as the trainer gave it; NaN when absent */
+    bool harness_alive; /* the run's lock is held */
+    char holder[256];   /* host and pid of the lease's last holder */
     int64_t heartbeat_ms, pending_messages;
 };
 CN_MUST_CHECK cn_status cn_run_status(const char *dir, struct cn_run_status *out,
