@@ -1,5 +1,6 @@
 # Metrics, training loop, checkpoints, config, programs.
 cn_test(test_fly_metrics DEPS fly base)
+cn_test(test_fly_observe DEPS fly test_support base PRIVATE_LIBS m)
 cn_test(test_run_config DEPS run fly base)
 cn_test(test_run_describe DEPS run fly base)
 foreach(name test_fly_checkpoint test_fly_train)
