@@ -239,6 +239,7 @@ static void put_iteration(struct cn_reader *r, const struct cn_raw *x, struct cn
                               .parent_rule = x->parent_rule,
                               .scored_value = (double)NAN,
                               .outcome = x->outcome,
+                              .seconds = (double)NAN,
                               .cls = x->cls,
                               .reward = sign * x->reward,
                               .metrics = x->metrics,

@@ -33,7 +33,8 @@ typedef enum {
 } cn_iter_state;
 
 /* How a training ended (DESIGN section 3). diverged, oom, timeout count as a visit and score as
- * the block's worst; infra is retried and not counted; invalid was refused before launch. */
+ * the block's worst; so does pruned (the host stopped it early: its metric lay below the median of
+ * its peers); infra is retried and not counted; invalid was refused before launch. */
 #define CN_OUTCOME_MAP(X)   \
     X(NONE, "")             \
     X(OK, "ok")             \
@@ -41,6 +42,7 @@ typedef enum {
     X(OOM, "oom")           \
     X(TIMEOUT, "timeout")   \
     X(CRASHED, "crashed")   \
+    X(PRUNED, "pruned")     \
     X(INFRA, "infra")       \
     X(INVALID, "invalid")
 typedef enum {
@@ -92,6 +94,8 @@ struct cn_iteration {
     cn_outcome outcome;
     cn_class cls;
     double reward; /* NaN unless outcome is ok; after the sign flip: higher is better */
+    double
+        seconds; /* of the training, as the trainer or its supervisor measured; NaN: unknown */
     const struct cn_metric *metrics;
     int n_metrics;
     const char *observation; /* one line, host-written */
@@ -135,7 +139,8 @@ struct cn_event {
  * "config", or the name of a projection that a person edited. The words themselves:
  * cn_store_text. */
 struct cn_text_version {
-    int64_t id, version, at_ms;         /* version counts from 1 within its kind */
+    int64_t id, version, at_ms; /* version counts from 1 within its kind */
+    int64_t block; /* the newest block when it was made: an edit at the end of block b has b */
     const char *kind, *author, *reason; /* author: host, user, embedded, llm:... */
     char hash[CN_HASH_TEXT];
 };
@@ -154,6 +159,12 @@ struct cn_run_info {
     /* Dotted paths, separated by commas, that every Config line of the log shows (the
      * protocol's parameters). "" or NULL: the keys that mutations have touched so far. */
     const char *log_keys;
+    /* Bounds on other metrics that a config must keep to count as best, as
+     * "V_rest_R2 >= 0.2, tau_R2 >= 0.9" (docs/PROTOCOLS.md, Guardrails). "" or NULL: none. */
+    const char *guardrails;
+    /* The fields of an entry that the log shows, separated by commas, in order
+     * (docs/PROTOCOLS.md, Log format). "" or NULL: all of them. */
+    const char *log_fields;
 };
 
 /* Everything, in id order. */

@@ -84,7 +84,17 @@ static const char *const v1[] = {
     NULL,
 };
 
-static const char *const *const migrations[] = {v1};
+/* Guardrails and the chosen log fields; how long a training took; which block a text was changed
+ * in. */
+static const char *const v2[] = {
+    "ALTER TABLE run ADD COLUMN guardrails TEXT NOT NULL DEFAULT '';"
+    "ALTER TABLE run ADD COLUMN log_fields TEXT NOT NULL DEFAULT '';"
+    "ALTER TABLE iteration ADD COLUMN seconds REAL;"
+    "ALTER TABLE text ADD COLUMN block INTEGER NOT NULL DEFAULT 0;",
+    NULL,
+};
+
+static const char *const *const migrations[] = {v1, v2};
 
 int cn_schema_version(void)
 {

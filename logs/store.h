@@ -116,16 +116,17 @@ CN_MUST_CHECK cn_status cn_store_running(struct cn_store *s, int64_t id, int32_t
 
 struct cn_measurement {
     cn_outcome outcome;
-    cn_class cls;  /* CN_CLASS_NONE unless outcome is ok */
-    double reward; /* finite for ok, NaN otherwise */
+    cn_class cls;   /* CN_CLASS_NONE unless outcome is ok */
+    double reward;  /* finite for ok, NaN otherwise */
+    double seconds; /* NaN: unknown */
     const struct cn_metric *metrics;
     int n_metrics;
     const char *message;    /* why it failed; NULL or "" when ok */
     const char *trajectory; /* NULL or "" when not known */
 };
-#define CN_MEASUREMENT_INIT         \
-    {                               \
-        .reward = __builtin_nan("") \
+#define CN_MEASUREMENT_INIT                                       \
+    {                                                             \
+        .reward = __builtin_nan(""), .seconds = __builtin_nan("") \
     }
 
 /* submitted or running -> measured (submitted: it ended before anybody saw it run); planned ->

@@ -131,6 +131,8 @@ static void read_run(struct load *l, sqlite3_stmt *q, void *item)
     r->ucb_c = cn_sql_double(q, 11);
     r->c_scale = keep(l, q, 12);
     r->log_keys = keep(l, q, 13);
+    r->guardrails = keep(l, q, 14);
+    r->log_fields = keep(l, q, 15);
 }
 
 static void read_node(struct load *l, sqlite3_stmt *q, void *item)
@@ -181,6 +183,7 @@ static void read_iteration(struct load *l, sqlite3_stmt *q, void *item)
     it->submitted_ms = sqlite3_column_int64(q, 25);
     it->finished_ms = sqlite3_column_int64(q, 26);
     it->infra_retries = sqlite3_column_int(q, 29);
+    it->seconds = cn_sql_double(q, 30);
     read_words(l, q, it);
     if (l->st == CN_OK && (!cn_iter_state_parse(cn_sql_text(q, 6), &it->state) ||
                            !cn_outcome_parse(cn_sql_text(q, 15), &it->outcome) ||
@@ -245,6 +248,7 @@ static void read_text(struct load *l, sqlite3_stmt *q, void *item)
     t->author = keep(l, q, 4);
     t->reason = keep(l, q, 5);
     keep_hash(l, q, 6, t->hash);
+    t->block = sqlite3_column_int64(q, 7);
 }
 
 /* ---- hanging children onto owners ---- */
@@ -333,7 +337,8 @@ static void load_all(struct load *l)
     each(
         l,
         "SELECT name, study, created, reward, lower_is_better, converged, failed, n_iter_block,"
-        " n_parallel, proposer, score_kind, ucb_c, c_scale, log_keys FROM run",
+        " n_parallel, proposer, score_kind, ucb_c, c_scale, log_keys, guardrails, log_fields"
+        " FROM run",
         &l->h->info, 1, sizeof(l->h->info), read_run);
     LOAD(l, nodes, "node",
          "SELECT id, parent, block, config, config_hash, strategy, proposer FROM node"
@@ -344,7 +349,7 @@ static void load_all(struct load *l)
          " train_seed, seed_mode, strategy, parent_rule, scored_value, hypothesis, i.outcome,"
          " class, reward, message, trajectory, observation, activity, embedding, dir,"
          " planned_ms, i.submitted_ms, i.finished_ms, a.token, a.job,"
-         " (SELECT count(*) FROM step WHERE what = 'retry' AND step.id = i.id)"
+         " (SELECT count(*) FROM step WHERE what = 'retry' AND step.id = i.id), seconds"
          " FROM iteration i LEFT JOIN attempt a ON a.iteration = i.id AND a.attempt = i.attempt"
          " ORDER BY i.id",
          read_iteration);
@@ -357,7 +362,7 @@ static void load_all(struct load *l)
     LOAD(l, events, "event", "SELECT id, at_ms, iteration, kind, text FROM event ORDER BY id",
          read_event);
     LOAD(l, texts, "text",
-         "SELECT id, version, at_ms, kind, author, reason, hash FROM text ORDER BY id",
+         "SELECT id, version, at_ms, kind, author, reason, hash, block FROM text ORDER BY id",
          read_text);
     if (l->st == CN_OK)
         hang_mutations(l);
@@ -390,12 +395,15 @@ cn_status cn_store_history(struct cn_store *s, struct cn_history *h, struct cn_e
 
 cn_status cn_store_add_run(struct cn_store *s, const struct cn_run_info *r, struct cn_err *err)
 {
-    return cn_sql_run(s, "INSERT INTO run VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    return cn_sql_run(s,
+                      "INSERT INTO run VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,"
+                      " ?)",
                       SQL_ARGS(SQL_T(r->name), SQL_T(r->study), SQL_T(r->created),
                                SQL_T(r->reward), SQL_I(r->reward_lower_is_better),
                                SQL_D(r->converged), SQL_D(r->failed), SQL_I(r->n_iter_block),
                                SQL_I(r->n_parallel), SQL_T(r->proposer), SQL_T(r->score_kind),
-                               SQL_D(r->ucb_c), SQL_T(r->c_scale), SQL_T(r->log_keys)),
+                               SQL_D(r->ucb_c), SQL_T(r->c_scale), SQL_T(r->log_keys),
+                               SQL_T(r->guardrails), SQL_T(r->log_fields)),
                       err);
 }
 
@@ -436,14 +444,15 @@ static cn_status import_iteration(struct cn_store *s, const struct cn_iteration 
         st = cn_sql_run(
             s,
             "UPDATE iteration SET state = ?, attempt = ?, outcome = ?, class = ?, reward = ?,"
-            " message = ?, trajectory = ?, observation = ?, activity = ?, embedding = ?,"
+            " seconds = ?, message = ?, trajectory = ?, observation = ?, activity = ?, "
+            "embedding = ?,"
             " dir = ?, submitted_ms = ?, finished_ms = ? WHERE id = ?",
             SQL_ARGS(SQL_T(cn_iter_state_name(it->state)), SQL_I(it->attempt),
                      SQL_T(cn_outcome_name(it->outcome)), SQL_T(cn_class_name(it->cls)),
-                     SQL_D(it->reward), SQL_T(it->message), SQL_T(it->trajectory),
-                     SQL_T(it->observation), SQL_T(it->activity), SQL_T(it->embedding),
-                     SQL_T(it->dir), SQL_I(it->submitted_ms), SQL_I(it->finished_ms),
-                     SQL_I(it->id)),
+                     SQL_D(it->reward), SQL_D(it->seconds), SQL_T(it->message),
+                     SQL_T(it->trajectory), SQL_T(it->observation), SQL_T(it->activity),
+                     SQL_T(it->embedding), SQL_T(it->dir), SQL_I(it->submitted_ms),
+                     SQL_I(it->finished_ms), SQL_I(it->id)),
             err);
     if (st == CN_OK && it->attempt > 0 && it->token && it->token[0])
         st = cn_sql_run(s,

@@ -556,14 +556,15 @@ static cn_status do_measure(struct cn_store *s, const struct step *step, const v
             st = end_attempt(s, step, m->outcome, m->message, err);
     }
     if (st == CN_OK)
-        st = cn_sql_run(
-            s,
-            "UPDATE iteration SET state = 'measured', outcome = ?, class = ?,"
-            " reward = ?, message = ?, trajectory = ?, finished_ms = ? WHERE id = ?",
-            SQL_ARGS(SQL_T(cn_outcome_name(m->outcome)), SQL_T(cn_class_name(m->cls)),
-                     SQL_D(m->reward), SQL_T(m->message), SQL_T(m->trajectory),
-                     SQL_I(cn_clock_now_ms()), SQL_I(step->id)),
-            err);
+        st = cn_sql_run(s,
+                        "UPDATE iteration SET state = 'measured', outcome = ?, class = ?,"
+                        " reward = ?, seconds = ?, message = ?, trajectory = ?, finished_ms = ?"
+                        " WHERE id = ?",
+                        SQL_ARGS(SQL_T(cn_outcome_name(m->outcome)),
+                                 SQL_T(cn_class_name(m->cls)), SQL_D(m->reward),
+                                 SQL_D(m->seconds), SQL_T(m->message), SQL_T(m->trajectory),
+                                 SQL_I(cn_clock_now_ms()), SQL_I(step->id)),
+                        err);
     if (st == CN_OK)
         st = cn_store_add_metrics(s, step->id, m->metrics, m->n_metrics, err);
     return st;
@@ -582,6 +583,7 @@ cn_status cn_store_measure(struct cn_store *s, int64_t id, int32_t attempt,
     put_text(&d, cn_outcome_name(m->outcome));
     put_text(&d, cn_class_name(m->cls));
     put_double(&d, m->reward);
+    put_double(&d, m->seconds);
     put_text(&d, m->message);
     put_text(&d, m->trajectory);
     for (int i = 0; i < m->n_metrics; i++) {

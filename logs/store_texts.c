@@ -41,8 +41,9 @@ cn_status cn_store_add_text(struct cn_store *s, const char *kind, const char *au
     if (st == CN_OK && (version == 0 || strcmp(hash, old) != 0)) {
         version++;
         st = cn_sql_run(s,
-                        "INSERT INTO text (kind, version, author, reason, hash, words, at_ms)"
-                        " VALUES (?, ?, ?, ?, ?, ?, ?)",
+                        "INSERT INTO text (kind, version, author, reason, hash, words, at_ms,"
+                        " block) SELECT ?, ?, ?, ?, ?, ?, ?, coalesce(max(number), 0)"
+                        " FROM block",
                         SQL_ARGS(SQL_T(kind), SQL_I(version), SQL_T(author), SQL_T(reason),
                                  SQL_T(hash), SQL_T(text), SQL_I(cn_clock_now_ms())),
                         err);

@@ -56,6 +56,41 @@ struct cn_protocol_setting { /* from a YAML block under `explore:` (old spelling
     int line;
 };
 
+/* "V_rest_R2 >= 0.2": a config that breaks it is not announced as best and is no parent by choice. */
+struct cn_protocol_guardrail {
+    const char *metric;
+    bool at_most; /* metric <= bound; else metric >= bound */
+    double bound;
+    int line;
+};
+
+/* A row of the block partition table: what a block is for, and the part of it that the host carries
+ * out. Blocks without a row, and PROSE rows, are searched by the rule table. */
+typedef enum {
+    CN_PARTITION_PROSE,   /* told to the proposer, nothing more */
+    CN_PARTITION_DEFAULT, /* "Run defaults 12 times": the config as given, `count` trainings */
+    CN_PARTITION_VARY,    /* "Vary X (0.2, 0.3)": these values of these parameters, in turn */
+    CN_PARTITION_REPLICATE, /* "Replicate best config 4+ times": `count` trainings of the best */
+    CN_PARTITION_FOCUS /* "Vary X" without values: the rules search, over these parameters only */
+} cn_partition_kind;
+
+struct cn_partition_axis {
+    const char *param;   /* as written; the name of a parameter of this protocol */
+    const char **values; /* as written, unquoted; FOCUS: none */
+    int32_t n_values;
+};
+
+struct cn_protocol_block {
+    int64_t first, last; /* block numbers; last INT64_MAX: "6+" */
+    cn_partition_kind kind;
+    int64_t count;                  /* DEFAULT, REPLICATE: 0 = the whole block */
+    struct cn_partition_axis *axes; /* VARY, FOCUS */
+    int32_t n_axes;
+    const char *focus, *strategy; /* the cells, marks removed */
+    const char *note;             /* why it is prose, or what was understood in part; "" */
+    int line;
+};
+
 struct cn_protocol_note {
     int line; /* 0 = the whole file */
     const char *text;
@@ -89,6 +124,18 @@ struct cn_protocol {
     int32_t n_rules;
     bool rules_builtin;
     size_t rules_start, rules_end; /* bytes between the marker lines; 0, 0 = no markers */
+    const char *rules_text; /* the words between the markers, as written; "" without markers */
+    struct cn_protocol_guardrail *guardrails;
+    int32_t n_guardrails;
+    struct cn_protocol_block *blocks; /* the partition table, by first block */
+    int32_t n_blocks;
+    /* The entry fields that the Log Format section names, in its order, in the host's spelling
+     * (cn_protocol_log_fields); none: all. */
+    const char **log_fields;
+    int32_t n_log_fields;
+    const char *
+        *extends; /* paths of the protocols this one extends, nearest first, as resolved */
+    int32_t n_extends;
     struct cn_protocol_setting *settings;
     int32_t n_settings;
     struct cn_protocol_section *sections;
@@ -106,6 +153,14 @@ void cn_protocol_free(struct cn_protocol *p); /* NULL is fine */
 /* For people: what was understood, row by row, then the prose sections and the notes. Ends in a
  * newline. */
 void cn_protocol_dump(const struct cn_protocol *p, struct cn_buf *out);
+
+/* Names of the entry fields that a Log Format section may choose, NULL-terminated: "Mode/Strategy",
+ * "Seeds", "Config", ... (logs/FORMAT.md). Heading, Node, Metrics or Outcome, and Next are always
+ * written: readers live on them. */
+const char *const *cn_protocol_log_fields(void);
+
+/* The partition row of a block; NULL: none. */
+const struct cn_protocol_block *cn_protocol_block(const struct cn_protocol *p, int64_t number);
 
 /* The setting's value or NULL. */
 const char *cn_protocol_setting(const struct cn_protocol *p, const char *key);

@@ -1,8 +1,10 @@
-/* Pieces of planning that plan.c and confirm.c share. */
+/* Pieces of planning that plan.c, blocks.c, embedded.c, points.c and confirm.c share. */
 #ifndef CN_LOOP_PLAN_INT_H
 #define CN_LOOP_PLAN_INT_H
 
 #include "harness/loop/plan.h"
+#include "harness/loop/view.h"
+#include "ucb/mutate.h"
 
 enum { CN_SEEDS_PER_ITERATION = 1000, CN_TRAIN_SEED_OFFSET = 500 };
 
@@ -34,5 +36,32 @@ uint64_t cn_work_seed(const struct cn_work *w, int64_t iteration);
 CN_MUST_CHECK cn_status cn_work_take_node(const struct cn_work *w, const struct cn_mutated *m,
                                           int64_t parent, const char *strategy,
                                           const char *proposer);
+
+/* -- the proposers: each fills the plan with one iteration -- */
+
+/* The first iteration of a new block (blocks.c). */
+CN_MUST_CHECK cn_status cn_plan_root(const struct cn_work *w);
+/* Rule table, parent, mutation (embedded.c). */
+CN_MUST_CHECK cn_status cn_plan_embedded(const struct cn_work *w, const struct cn_view *v);
+/* Sobol and random points of the whole space (points.c). */
+CN_MUST_CHECK cn_status cn_plan_point(const struct cn_work *w, const struct cn_view *v);
+
+/* One mutation of one parent, being looked for (hunt.c): candidates in the order that the record
+ * ranks them, the first that passes the vetting is kept. CN_ENOTFOUND: nothing new is left. */
+struct cn_hunt {
+    const struct cn_work *w;
+    const struct cn_node *parent; /* whose config is changed */
+    struct cn_vet vet;
+    struct cn_mutated found; /* of the candidate that passed; clear with cn_mutated_clear */
+};
+CN_MUST_CHECK cn_status cn_hunt_for(struct cn_hunt *t, cn_mutate_kind kind,
+                                    struct cn_mutate_change *c);
+
+/* Train an existing node again. */
+void cn_plan_rerun(const struct cn_work *w, int64_t node, const char *strategy,
+                   const char *why);
+/* Nothing new can be proposed any more: the best node once again sharpens its mean, and the log
+ * says why. */
+void cn_plan_nothing_new(const struct cn_work *w, const struct cn_view *v);
 
 #endif

@@ -39,8 +39,22 @@ struct cn_settings {
     double deadline_min, grace_s, retry_wait_s; /* deadline 0: none */
     double training_time_target_min;            /* told in observations; 0: none */
     double ucb_c;
-    char proposer[CN_SETTING_TEXT]; /* embedded, sobol, random */
-    char reward[CN_SETTING_TEXT];   /* metric; "": the protocol's, else the trainer's primary */
+    int64_t
+        noise_defaults; /* trainings of the config as given in block 1, the first included */
+    double confidence;  /* of every interval that decides something; 0.9 */
+    double
+        near_duplicate; /* unit-scale distance under which a proposal counts as tried; 0: off */
+    double stall_min; /* a training whose progress stands still this long is ended; 0: never */
+    char model[CN_SETTING_TEXT]; /* what ranks the embedded proposer's mutations: tpe, slope */
+    char guardrails[CN_SETTING_TEXT];      /* "V_rest_R2 >= 0.2, ..."; "": the protocol's */
+    char rerun_incumbent[CN_SETTING_TEXT]; /* true, false; here and below */
+    char edit_rules[CN_SETTING_TEXT];      /* the embedded proposer edits the rule table */
+    char revert_worse_edits
+        [CN_SETTING_TEXT];                 /* undo an edit whose block was worse beyond noise */
+    char median_stop[CN_SETTING_TEXT];     /* end trainings that lag behind the median */
+    char refuse_hopeless[CN_SETTING_TEXT]; /* refuse what cannot end within the time limit */
+    char proposer[CN_SETTING_TEXT];        /* embedded, sobol, random */
+    char reward[CN_SETTING_TEXT]; /* metric; "": the protocol's, else the trainer's primary */
     /* suggested-default, same-data-robustness, different-data-generalization. */
     char seed_mode[CN_SETTING_TEXT];
     char ucb_kind[CN_SETTING_TEXT];     /* ucb1, puct */

@@ -1,0 +1,2 @@
+/* See stats.h. */
+#include "base/stats.h"
