@@ -16,6 +16,9 @@ struct cn_work {
     int64_t id;                   /* of the iteration being planned */
     int64_t n_blocks;             /* before the one that is being begun */
     const struct cn_block *begun; /* opened, its first iteration not planned: we were killed */
+    /* The parameters that a block's partition row lets change: bool[search->training.space.n];
+     * NULL: all. */
+    const bool *opt_focus;
     struct cn_err *err;
 };
 
