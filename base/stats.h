@@ -39,6 +39,9 @@ struct cn_noise {
 #define CN_NOISE_INIT {__builtin_nan(""), 0}
 /* clang-format on */
 void cn_noise_add(struct cn_noise *p, int64_t n, double std); /* n < 2 or NaN: nothing */
+/* The pool as if this config had not been added: what its own interval leans on, so that its own
+ * runs do not count twice. */
+struct cn_noise cn_noise_without(const struct cn_noise *p, int64_t n, double std);
 
 /* What repeated trainings of one config gave. std NaN for n < 2. */
 struct cn_sample {
@@ -48,12 +51,14 @@ struct cn_sample {
 
 /* Two-sided interval of the mean. The spread used is the config's own shrunk towards the pooled one
  * (weights: df of each, the pooled one counting at most CN_STATS_POOL_DF), so two lucky equal runs
- * do not look certain and an unstable config is not flattered by quiet neighbours. */
+ * do not look certain and an unstable config is not flattered by quiet neighbours. `noise` NULL:
+ * unknown; it should not hold the config itself (cn_noise_without). */
 enum { CN_STATS_POOL_DF = 4 };
 struct cn_interval cn_stats_mean(const struct cn_sample *a, const struct cn_noise *noise,
                                  double confidence);
 
-/* a - b. `known` false: no noise estimate, lo and hi are NaN. */
+/* a - b, after Welch, with the pool as a part that both sides share. `known` false: no noise
+ * estimate, lo and hi are NaN. */
 struct cn_difference {
     double mean, lo, hi;
     bool known;
@@ -74,7 +79,8 @@ struct cn_sample cn_stats_sample(const double *x, int64_t n);
  *   variable       all reach it, CV >= 5 %
  *   partial        at least half of them reach it
  *   fragile        fewer
- * UNKNOWN: n < 2. `few` is set below 4 runs: the class is a first impression. */
+ * UNKNOWN: n < 2. `few` is set below 4 runs: the class is a first impression. A reward of NaN is a
+ * run that failed: it reaches neither the threshold nor the floor. */
 typedef enum {
     CN_STABILITY_UNKNOWN,
     CN_STABILITY_STABLE,

@@ -7,6 +7,7 @@ cn_test(test_base_text DEPS base)
 cn_test(test_base_file DEPS base)
 cn_test(test_base_clock DEPS base)
 cn_test(test_base_rng DEPS base PRIVATE_LIBS m)
+cn_test(test_base_stats DEPS base PRIVATE_LIBS m)
 cn_test(test_base_pool DEPS base)
 cn_test(test_base_cases DEPS test_support PRIVATE_LIBS m)
 
