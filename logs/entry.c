@@ -4,8 +4,11 @@
  * docs/decisions/old-log-grammar-without-its-traps.md. */
 #include <math.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/banned.h"
+#include "base/text.h"
+#include "logs/evidence.h"
 #include "logs/project_int.h"
 
 /* ---- lines of an entry ---- */
@@ -184,26 +187,231 @@ static void put_instructions(const struct cn_history *h, const struct cn_iterati
             put_prose_line(out, "User instruction", h->messages[i].text);
 }
 
+/* ---- the fields of an entry ---- */
+
+/* Numbers of the node's runs up to this one. A name whose tail is the reward's would be read as
+ * the reward by an unanchored reader: its '=' stands apart. */
+static void put_stat(const struct cn_history *h, const char *name, double x, bool first,
+                     struct cn_buf *out)
+{
+    bool apart = h->info.reward[0] && cn_text_ends(name, h->info.reward);
+
+    cn_buf_printf(out, "%s%s%s", first ? "" : ", ", name, apart ? " = " : "=");
+    cn_prose_short(out, x);
+}
+
+static cn_pool pool_of(const struct cn_iteration *it)
+{
+    return it->confirmation ? CN_POOL_CONFIRMATION : CN_POOL_SEARCH;
+}
+
+static void put_seed_stats(const struct cn_history *h, const struct cn_iteration *it,
+                           const struct cn_node *n, struct cn_buf *out)
+{
+    struct cn_spread s =
+        cn_fact_metric_spread(h, cn_fact_spread(h, it->node, pool_of(it), it->id));
+
+    (void)n;
+    if (s.n < 2 || it->outcome != CN_OUTCOME_OK)
+        return;
+    cn_buf_adds(out, "Seed stats: ");
+    put_stat(h, "mean", s.mean, true, out);
+    put_stat(h, "std", s.std, false, out);
+    put_stat(h, "CV", cn_fact_cv(&s), false, out);
+    put_stat(h, "min", s.min, false, out);
+    put_stat(h, "max", s.max, false, out);
+    cn_buf_printf(out, " (n = %lld, CV in %%)\n", (long long)s.n);
+}
+
+static void put_stability(const struct cn_history *h, const struct cn_iteration *it,
+                          const struct cn_node *n, struct cn_buf *out)
+{
+    bool few = false;
+    cn_stability s = cn_evidence_stability(h, it->node, pool_of(it), it->id, &few);
+
+    (void)n;
+    if (s == CN_STABILITY_UNKNOWN || it->outcome != CN_OUTCOME_OK)
+        return;
+    cn_buf_printf(out, "Stability: %s%s\n", cn_stability_name(s),
+                  few ? " (fewer than 4 runs: a first impression)" : "");
+}
+
+/* The reference systems distrust the dynamics when a model predicts well with wrong weights. */
+static void put_degeneracy(const struct cn_history *h, const struct cn_iteration *it,
+                           const struct cn_node *n, struct cn_buf *out)
+{
+    static const double distrust = 0.3;
+    double gap =
+        cn_iteration_metric(it, "test_pearson") - cn_iteration_metric(it, "connectivity_R2");
+
+    (void)n;
+    if (isnan(gap) || it->outcome != CN_OUTCOME_OK)
+        return;
+    cn_buf_adds(out, "Degeneracy: ");
+    put_stat(h, "gap", gap, true, out);
+    if (gap > distrust)
+        cn_buf_printf(out, " (above %g: good predictions from wrong weights)", distrust);
+    cn_buf_addc(out, '\n');
+}
+
+static void put_field_seeds(const struct cn_history *h, const struct cn_iteration *it,
+                            const struct cn_node *n, struct cn_buf *out)
+{
+    (void)h;
+    (void)n;
+    put_seeds(it, out);
+}
+
+static void put_field_config(const struct cn_history *h, const struct cn_iteration *it,
+                             const struct cn_node *n, struct cn_buf *out)
+{
+    (void)it;
+    if (n)
+        put_config(h, n, out);
+}
+
+static void put_field_trajectory(const struct cn_history *h, const struct cn_iteration *it,
+                                 const struct cn_node *n, struct cn_buf *out)
+{
+    (void)n;
+    put_trajectory(h, it->trajectory, out);
+}
+
+static void put_field_mutation(const struct cn_history *h, const struct cn_iteration *it,
+                               const struct cn_node *n, struct cn_buf *out)
+{
+    (void)h;
+    put_mutation(it, n, out);
+}
+
+static void put_field_variance(const struct cn_history *h, const struct cn_iteration *it,
+                               const struct cn_node *n, struct cn_buf *out)
+{
+    (void)n;
+    put_variance(h, it, out);
+}
+
+#define WORDS_FIELD(member)                                                                   \
+    static void put_field_##member(const struct cn_history *h, const struct cn_iteration *it, \
+                                   const struct cn_node *n, struct cn_buf *out)               \
+    {                                                                                         \
+        (void)h;                                                                              \
+        (void)n;                                                                              \
+        put_prose_line(out, field_##member, it->member);                                      \
+    }
+static const char field_strategy[] = "Mode/Strategy";
+static const char field_activity[] = "Activity";
+static const char field_embedding[] = "Embedding";
+static const char field_parent_rule[] = "Parent rule";
+static const char field_hypothesis[] = "Hypothesis tested";
+static const char field_observation[] = "Observation";
+WORDS_FIELD(strategy)
+WORDS_FIELD(activity)
+WORDS_FIELD(embedding)
+WORDS_FIELD(parent_rule)
+WORDS_FIELD(hypothesis)
+WORDS_FIELD(observation)
+
+/* In the order of a log whose protocol names no fields; it shows those with `usual`. The ones
+ * with `early` stand before the result whatever order is asked for. */
+#define FIELDS(X)                                            \
+    X(field_strategy, put_field_strategy, true, true)        \
+    X("Seeds", put_field_seeds, true, true)                  \
+    X("Config", put_field_config, true, true)                \
+    X("R2 trajectory", put_field_trajectory, false, true)    \
+    X(field_activity, put_field_activity, false, true)       \
+    X(field_embedding, put_field_embedding, false, true)     \
+    X("Mutation", put_field_mutation, false, true)           \
+    X(field_parent_rule, put_field_parent_rule, false, true) \
+    X(field_hypothesis, put_field_hypothesis, false, true)   \
+    X(field_observation, put_field_observation, false, true) \
+    X("Variance update", put_field_variance, false, true)    \
+    X("Seed stats", put_seed_stats, false, false)            \
+    X("Stability", put_stability, false, false)              \
+    X("Degeneracy", put_degeneracy, false, false)
+
+static const struct field {
+    const char *name;
+    void (*put)(const struct cn_history *, const struct cn_iteration *, const struct cn_node *,
+                struct cn_buf *);
+    bool early, usual;
+} fields[] = {
+#define X(name, put, early, usual) {name, put, early, usual},
+    FIELDS(X)
+#undef X
+};
+enum { N_FIELDS = sizeof(fields) / sizeof(fields[0]) };
+
+const char *const *cn_project_log_fields(void)
+{
+    static const char *const names[] = {
+#define X(name, put, early, usual) name,
+        FIELDS(X)
+#undef X
+            NULL};
+
+    return names;
+}
+
+/* The next name of a comma list; false at its end. */
+static bool next_name(const char **list, const char **out, size_t *out_n)
+{
+    const char *p = *list + strspn(*list, ", \t");
+    size_t n = strcspn(p, ",");
+
+    *list = p + n;
+    while (n && (p[n - 1] == ' ' || p[n - 1] == '\t'))
+        n--;
+    *out = p;
+    *out_n = n;
+    return n > 0;
+}
+
+static const struct field *field_named(const char *name, size_t n)
+{
+    for (int i = 0; i < N_FIELDS; i++)
+        if (strlen(fields[i].name) == n && strncasecmp(fields[i].name, name, n) == 0)
+            return &fields[i];
+    return NULL;
+}
+
+/* A person's words stand after what the figures show. */
+static void put_usual(const struct cn_history *h, const struct cn_iteration *it,
+                      const struct cn_node *n, bool early, struct cn_buf *out)
+{
+    for (int i = 0; i < N_FIELDS; i++) {
+        if (fields[i].usual && fields[i].early == early)
+            fields[i].put(h, it, n, out);
+        if (!early && fields[i].name == field_embedding)
+            put_instructions(h, it, out);
+    }
+}
+
+static void put_chosen(const struct cn_history *h, const struct cn_iteration *it,
+                       const struct cn_node *n, bool early, struct cn_buf *out)
+{
+    const char *list = h->info.log_fields, *name;
+    size_t len;
+
+    if (!early)
+        put_instructions(h, it, out);
+    while (next_name(&list, &name, &len)) {
+        const struct field *f = field_named(name, len);
+        if (f && f->early == early)
+            f->put(h, it, n, out);
+    }
+}
+
 void cn_project_entry(const struct cn_history *h, const struct cn_iteration *it,
                       struct cn_buf *out)
 {
     const struct cn_node *n = cn_history_node(h, it->node);
+    bool chosen = h->info.log_fields && h->info.log_fields[0];
 
     put_identity(h, it, n, out);
-    put_prose_line(out, "Mode/Strategy", it->strategy);
-    put_seeds(it, out);
-    if (n)
-        put_config(h, n, out);
+    (chosen ? put_chosen : put_usual)(h, it, n, true, out);
     put_metrics(h, it, out);
-    put_trajectory(h, it->trajectory, out);
-    put_prose_line(out, "Activity", it->activity);
-    put_prose_line(out, "Embedding", it->embedding);
-    put_instructions(h, it, out);
-    put_mutation(it, n, out);
-    put_prose_line(out, "Parent rule", it->parent_rule);
-    put_prose_line(out, "Hypothesis tested", it->hypothesis);
-    put_prose_line(out, "Observation", it->observation);
-    put_variance(h, it, out);
+    (chosen ? put_chosen : put_usual)(h, it, n, false, out);
     put_next(h, it, out);
 }
 

@@ -61,6 +61,11 @@ void cn_project_analysis(const struct cn_history *h, struct cn_buf *out);
 /* One entry alone, as the log will show it (for prompts: "log range"). */
 void cn_project_entry(const struct cn_history *h, const struct cn_iteration *it,
                       struct cn_buf *out);
+/* The fields of an entry that info.log_fields may choose and order, NULL-terminated, in the order
+ * of a log without such a list (which shows all but "Seed stats", "Stability", "Degeneracy").
+ * What a protocol cannot take out: heading, Node, Replicate, Confirmation, the result, a
+ * person's words, Next. "Mode/Strategy", "Seeds" and "Config" stand before the result. */
+const char *const *cn_project_log_fields(void);
 /* `free_text`: the latest version of the text "memory": its sections (## or ### headings)
  * replace the empty ones. */
 void cn_project_memory(const struct cn_history *h, const char *free_text, struct cn_buf *out);
