@@ -14,6 +14,7 @@
 #include "base/text.h"
 #include "harness/exec/collect.h"
 #include "harness/loop/run_int.h"
+#include "harness/loop/watch.h"
 
 /* ------------------------------------------------------------------ slots */
 
@@ -269,18 +270,39 @@ static cn_status not_counted(struct cn_run *r, const struct cn_iteration *it,
     return retry(r, it, reason, err);
 }
 
+/* We ended it ourselves: that is a result. */
+static cn_status measure_ended(struct cn_run *r, const struct cn_iteration *it,
+                               cn_outcome outcome, const char *why, double seconds,
+                               struct cn_err *err)
+{
+    struct cn_measurement m = CN_MEASUREMENT_INIT;
+    cn_status st;
+
+    m.outcome = outcome;
+    m.message = why;
+    m.seconds = seconds;
+    st = cn_store_measure(r->store, it->id, it->attempt, &m, err);
+    if (st == CN_OK)
+        free_slot(r, it->id);
+    return st;
+}
+
 static cn_status collect(struct cn_run *r, const struct cn_history *h,
                          const struct cn_iteration *it, const char *dir, struct cn_err *err)
 {
     struct cn_job_result result;
     struct cn_measurement m;
     struct cn_arena a;
+    cn_outcome outcome;
+    const char *why;
     cn_status st = cn_collect(dir, it->token, it->attempt, &result, err);
 
     if (st != CN_OK)
         return st;
     cn_arena_init(&a, CN_CAP_FILE);
-    if (result.verdict == CN_VERDICT_INFRA || result.verdict == CN_VERDICT_CANCELLED) {
+    if (result.verdict == CN_VERDICT_CANCELLED && cn_watch_verdict(h, it, &outcome, &why)) {
+        st = measure_ended(r, it, outcome, why, result.exit.seconds, err);
+    } else if (result.verdict == CN_VERDICT_INFRA || result.verdict == CN_VERDICT_CANCELLED) {
         st = not_counted(r, it, result.message, err);
     } else {
         st = cn_run_measurement(r, h, it, dir, &result, &a, &m, err);
@@ -364,6 +386,8 @@ static cn_status watch(struct cn_run *r, const struct cn_history *h,
     } else if (st == CN_OK && state == CN_JOB_RUNNING && it->state == CN_ITER_SUBMITTED) {
         st = cn_store_running(r->store, it->id, it->attempt, err);
         *changed = true;
+    } else if (st == CN_OK && state == CN_JOB_RUNNING && r->stop < 2) {
+        st = cn_watch_look(r, h, it, dir, changed, err);
     }
     cn_free(dir);
     return st;

@@ -198,7 +198,7 @@ cn_status cn_run_measurement(const struct cn_run *r, const struct cn_history *h,
     out->message = cn_arena_strdup(a, result->message);
     out->trajectory = trajectory(r, h, dir, a);
     if (!cn_json_number(cn_json_get(root, "seconds"), &out->seconds))
-        out->seconds = (double)NAN;
+        out->seconds = result->exit.seconds;
     if (result->result)
         st = take_metrics(cn_json_get(root, "metrics"), a, out, err);
     if (st == CN_OK && out->outcome == CN_OUTCOME_OK && wrong_seeds(root, it)) {

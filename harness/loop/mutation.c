@@ -11,6 +11,7 @@
 #include "base/banned.h"
 #include "base/caps.h"
 #include "base/text.h"
+#include "harness/loop/forecast.h"
 
 /* ------------------------------------------------------------------ 1 one dimension */
 
@@ -479,6 +480,8 @@ cn_status cn_mutation_vet(const struct cn_vet *v, const char *parent_config,
     }
     for (int i = 0; st == CN_OK && i < n; i++)
         st = apply_change(v, &changes[i], y, out, err);
+    if (st == CN_OK && v->forecast && !v->same_is_fine)
+        st = cn_forecast_check(v->forecast, y, err);
     if (st == CN_OK)
         st = finish(out, y, err);
     if (st == CN_OK)

@@ -62,10 +62,12 @@ struct cn_change {
     const char *value; /* plain text; quoted for YAML where needed */
 };
 
+struct cn_forecast;
 struct cn_vet {
     const struct cn_trainer *trainer;
     const struct cn_search *search;
     const struct cn_history *history; /* duplicates are looked for here; NULL: nowhere */
+    const struct cn_forecast *forecast; /* refuses what cannot end in time; NULL: nothing */
     bool simulation;   /* a block boundary: parameters of class simulation may change */
     bool probe;        /* a failure-probe may go up to the hard range */
     bool same_is_fine; /* a block's root: no-ops and duplicates pass */

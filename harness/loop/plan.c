@@ -9,6 +9,7 @@
 #include "base/banned.h"
 #include "base/caps.h"
 #include "base/text.h"
+#include "harness/loop/forecast.h"
 #include "harness/loop/plan_int.h"
 
 /* ------------------------------------------------------------------ pieces */
@@ -53,7 +54,10 @@ cn_status cn_work_take_node(const struct cn_work *w, const struct cn_mutated *m,
 
 struct cn_vet cn_work_vet(const struct cn_work *w)
 {
-    return (struct cn_vet){.trainer = w->pl->trainer, .search = w->pl->search, .history = w->h};
+    return (struct cn_vet){.trainer = w->pl->trainer,
+                           .search = w->pl->search,
+                           .history = w->h,
+                           .forecast = w->out->forecast};
 }
 
 /* ------------------------------------------------------------------ seeds */
@@ -138,7 +142,9 @@ cn_status cn_plan_next(const struct cn_planner *pl, const struct cn_history *h,
         w.begun = b;
         w.n_blocks--;
     }
-    st = b && !w.begun ? plan_inside(&w, b) : cn_plan_root(&w);
+    st = cn_forecast_new(pl, h, &out->forecast, err);
+    if (st == CN_OK)
+        st = b && !w.begun ? plan_inside(&w, b) : cn_plan_root(&w);
     if (st == CN_OK)
         set_seeds(&w, b ? b->first : w.id);
     else
@@ -148,6 +154,7 @@ cn_status cn_plan_next(const struct cn_planner *pl, const struct cn_history *h,
 
 void cn_plan_clear(struct cn_plan *p)
 {
+    cn_forecast_free(p->forecast);
     cn_arena_clear(&p->arena);
     memset(p, 0, sizeof *p);
 }

@@ -31,8 +31,10 @@ struct cn_planner {
     const char *base_config; /* the user's, as YAML text */
 };
 
+struct cn_forecast;
 struct cn_plan {
     struct cn_arena arena;
+    struct cn_forecast *forecast; /* owned; of run times; NULL: no limit is set */
     bool open_block, new_node;
     struct cn_block block;
     struct cn_node node;

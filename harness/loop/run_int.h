@@ -25,6 +25,9 @@ struct cn_run_slot {
     bool asked_to_end;     /* cancelled by us */
     int64_t not_before_us; /* monotonic; a retry waits until then */
     int failures;          /* in this process, for the back-off */
+    /* watch.c: when we looked last, what the training showed, when that changed. Monotonic. */
+    int64_t looked_us, moved_us;
+    uint64_t sign;
 };
 
 struct cn_run {

@@ -12,8 +12,8 @@
  * n_frames; lr above 0.05 diverges. tests/e2e/toy_describe.json describes it.
  *
  * `toy.mode` picks another ending: crash, abort, hang, stubborn (hang and ignore SIGTERM),
- * garbage, no_result, flood, hog, grandchild, refuse, diverge, selfkill, nan. `toy.sleep_ms` is
- * how long it takes; `toy.ledger` names a file that gets one line per start and per success, so
+ * garbage, no_result, flood, hog, grandchild, refuse, diverge, selfkill, nan. Mode curve reports
+ * the score eight times on its way up and ends ok. `toy.sleep_ms` is how long it takes; `toy.ledger` names a file that gets one line per start and per success, so
  * a test can count trainings.
  */
 #include <fcntl.h>
@@ -192,6 +192,27 @@ static int hog(void)
     return 1;
 }
 
+/* Eight reports of a score that rises to its end; false when SIGTERM came. */
+static bool curve(const struct toy *t)
+{
+    char path[2048], line[256];
+
+    cn_text_format(path, sizeof path, "%s/metrics.jsonl", t->out);
+    for (int k = 1; k <= 8; k++) {
+        int n = snprintf(line, sizeof line,
+                         "{\"step\": %d, \"steps\": 8, \"phase\": \"train\"}\n", k);
+
+        if (work(t->sleep_ms / 8))
+            return false;
+        (void)write_file(t, "progress.json", line, (size_t)n);
+        n = snprintf(line, sizeof line, "{\"step\": %d, \"values\": {\"score\": %.9g}}\n", k,
+                     score(t) * k / 8);
+        if (cn_file_append(path, line, (size_t)n, NULL) != CN_OK)
+            return false;
+    }
+    return true;
+}
+
 /* Leave somebody behind: a child in a session of its own that ignores SIGTERM. */
 static void grandchild(void)
 {
@@ -261,7 +282,9 @@ static int run(struct toy *t)
                    "{\"step\": 1, \"seconds\": 0.01, \"values\": {\"loss\": 0.3}}\n", 54) != 0)
         return 1;
     rc = misbehave(t);
-    if (rc < 0 && (work(t->sleep_ms) || asked_to_stop))
+    if (strcmp(t->mode, "curve") == 0 && !curve(t))
+        return write_result(t, "stopped", (double)NAN, 5);
+    if (rc < 0 && strcmp(t->mode, "curve") != 0 && (work(t->sleep_ms) || asked_to_stop))
         return write_result(t, "stopped", NAN, 5);
     if (rc >= 0)
         return rc;
