@@ -81,8 +81,8 @@ static double gain_of(const struct cn_effect *e, double scale)
     return e->failed ? -FAILURE_GAINS * scale : e->gain;
 }
 
-/* One step on [0,1]: a factor of 2.5 on a log scale, a fifth of a linear range, a neighbour. */
-static double unit_step(const struct cn_param *p)
+/* A factor of 2.5 on a log scale, a fifth of a linear range, a neighbour. */
+double cn_mutate_step(const struct cn_param *p)
 {
     if (p->type == CN_PARAM_CHOICE)
         return 1.0 / p->n_choices;
@@ -92,23 +92,17 @@ static double unit_step(const struct cn_param *p)
                 fmax(.08, log(2.5) / log(p->lo > 0 ? p->hi / p->lo : 1 / CN_SPACE_LOG_FLOOR)));
 }
 
-/* A weight that may be 0 has no place for "off" on its log scale. */
-static bool is_off(const struct cn_param *p, double x)
-{
-    return p->type == CN_PARAM_FLOAT && p->log && p->lo <= 0 && x <= 0;
-}
-
 /* Where x lies on [0,1] for the model. Off counts as one step below the value it was compared
  * with: switching on or off is one move, however far the logarithm would put it. */
 static double place(const struct cn_param *p, double x, double compared)
 {
-    if (!is_off(p, x))
+    if (!cn_space_is_off(p, x))
         return cn_space_to_unit(p, x);
-    return (is_off(p, compared) ? .6 : cn_space_to_unit(p, compared)) - unit_step(p);
+    return (cn_space_is_off(p, compared) ? .6 : cn_space_to_unit(p, compared)) -
+           cn_mutate_step(p);
 }
 
-/* The value `d` away on [0,1], at least one whole number or choice away. */
-static double moved(const struct cn_param *p, double from, double z0, double d)
+double cn_mutate_moved(const struct cn_param *p, double from, double z0, double d)
 {
     double z = fmin(fmax(z0 + d, 0.0), 1 - 1e-9), to = cn_space_from_unit(p, z);
     double lo = p->type == CN_PARAM_INT ? ceil(p->lo) : 0;
@@ -176,15 +170,15 @@ static void model_directed(const struct cn_mutate_query *q, int32_t i, double sc
     struct cn_slope s = learn(q, i, z0, scale);
 
     cn_slope_draw(&s, r, ab);
-    step = unit_step(p) * (.8 + .4 * cn_rng_uniform(r));
+    step = cn_mutate_step(p) * (.8 + .4 * cn_rng_uniform(r));
     u = cn_rng_uniform(r);
-    if (is_off(p, from)) { /* on: somewhere in the middle of the scale */
+    if (cn_space_is_off(p, from)) { /* on: somewhere in the middle of the scale */
         offer(b, q, i, cn_space_from_unit(p, .35 + .45 * u), ab[0] * step + ab[1] * step * step,
               reason(&s, step));
         return;
     }
     for (size_t t = 0; t < sizeof(steps) / sizeof(steps[0]); t++) {
-        double to = moved(p, from, z0, steps[t] * step);
+        double to = cn_mutate_moved(p, from, z0, steps[t] * step);
 
         d = cn_space_to_unit(p, to) - z0;
         offer(b, q, i, to, ab[0] * d + ab[1] * d * d, reason(&s, d));

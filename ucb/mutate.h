@@ -82,4 +82,12 @@ CN_MUST_CHECK cn_status cn_mutate_propose(const struct cn_mutate_query *q,
                                           cn_mutate_tried_fn *tried, void *ctx,
                                           struct cn_mutate_change *out, struct cn_err *err);
 
+/* -- what other proposers of one-key mutations share -- */
+
+/* One step of a directed parameter on [0,1]. */
+double cn_mutate_step(const struct cn_param *p);
+/* The value `d` away from `from`, which lies at z0 on [0,1]: inside the range, for ints and
+ * ordered choices at least one value away (at the end of the range: `from`). */
+double cn_mutate_moved(const struct cn_param *p, double from, double z0, double d);
+
 #endif

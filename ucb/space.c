@@ -118,7 +118,7 @@ static double int_to_unit(const struct cn_param *p, double x)
     return (x - a + .5) / (b - a + 1);
 }
 
-double cn_space_to_unit(const struct cn_param *p, double x)
+double cn_space_place(const struct cn_param *p, double x)
 {
     double a, u = .5;
 
@@ -136,10 +136,41 @@ double cn_space_to_unit(const struct cn_param *p, double x)
         if (p->hi <= p->lo)
             break;
         a = log_floor(p);
-        u = p->log ? log((x > a ? x : a) / a) / log(p->hi / a) : (x - p->lo) / (p->hi - p->lo);
+        if (p->log) /* below the floor of a range from 0 the scale has no more places */
+            u = log((x > 0 && p->lo > 0 ? x : x > a ? x : a) / a) / log(p->hi / a);
+        else
+            u = (x - p->lo) / (p->hi - p->lo);
         break;
     }
-    return clamp(u, 0.0, 1.0);
+    return u;
+}
+
+double cn_space_to_unit(const struct cn_param *p, double x)
+{
+    return clamp(cn_space_place(p, x), 0.0, 1.0);
+}
+
+bool cn_space_is_off(const struct cn_param *p, double x)
+{
+    return p->type == CN_PARAM_FLOAT && p->log && p->lo <= 0 && x <= 0;
+}
+
+void cn_space_cell(const struct cn_param *p, double x, double *out_lo, double *out_hi)
+{
+    double n = p->type == CN_PARAM_INT    ? int_hi(p) - int_lo(p) + 1
+               : p->type == CN_PARAM_BOOL ? 2
+                                          : p->n_choices;
+    double k = p->type == CN_PARAM_INT ? x - int_lo(p) : x;
+
+    if (p->type == CN_PARAM_INT && p->log && int_lo(p) > 0) {
+        double la = log(int_lo(p) - .5), lb = log(int_hi(p) + .5);
+
+        *out_lo = (log(x - .5 > 0 ? x - .5 : .5) - la) / (lb - la);
+        *out_hi = (log(x + .5 > 0 ? x + .5 : .5) - la) / (lb - la);
+        return;
+    }
+    *out_lo = k / n;
+    *out_hi = (k + 1) / n;
 }
 
 void cn_space_random(const struct cn_space *s, uint64_t seed, int64_t iteration, uint64_t retry,

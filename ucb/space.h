@@ -49,6 +49,14 @@ CN_MUST_CHECK cn_status cn_space_check(const struct cn_space *s, struct cn_err *
 double cn_space_from_unit(const struct cn_param *p, double u);
 double cn_space_to_unit(const struct cn_param *p, double x);
 
+/* Where x lies on the scale that 0..1 stretches over the range: cn_space_to_unit inside it; a
+ * number beyond the range (a probe) lies beyond 0 or 1. */
+double cn_space_place(const struct cn_param *p, double x);
+/* 0 of a log range that begins at 0: a weight that is switched off has no place on its scale. */
+bool cn_space_is_off(const struct cn_param *p, double x);
+/* The share of [0,1] that cn_space_from_unit turns into the value x of an int or a choice. */
+void cn_space_cell(const struct cn_param *p, double x, double *out_lo, double *out_hi);
+
 /* A whole point by Philox, keyed by (seed, iteration, retry): never by timing. out:
  * double[s->n]. */
 void cn_space_random(const struct cn_space *s, uint64_t seed, int64_t iteration, uint64_t retry,
