@@ -10,6 +10,7 @@
 #include "base/arena.h"
 #include "base/banned.h"
 #include "base/caps.h"
+#include "base/text.h"
 #include "logs/read_int.h"
 
 static const char *const warning_names[] = {
@@ -32,8 +33,10 @@ const char *cn_reader_keep(struct cn_reader *r, struct cn_words w)
             r->st = cn_err_set(r->err, CN_ENOMEM, "no memory to read the log");
         return "";
     }
+    /* What is kept is UTF-8 without NUL, whatever the file was. */
+    const bool valid = cn_text_utf8_valid(w.p, w.n);
     for (size_t i = 0; i < w.n; i++)
-        copy[i] = w.p[i] ? w.p[i] : '?'; /* a NUL would end the text early */
+        copy[i] = w.p[i] && (valid || (unsigned char)w.p[i] < 0x80) ? w.p[i] : '?';
     return copy;
 }
 
@@ -47,8 +50,49 @@ void cn_reader_warn(struct cn_reader *r, cn_read_warning_kind kind, int64_t line
     (void)vsnprintf(text, sizeof(text), fmt, args);
     va_end(args);
     struct cn_read_warning w = {kind, line, iteration,
-                                cn_reader_keep(r, (struct cn_words){text, strlen(text)})};
+                                cn_reader_keep(r, (struct cn_words){text, strlen(text)}),
+                                r->file};
     cn_buf_add(&r->warnings, &w, sizeof(w));
+}
+
+/* Room doubles whenever the count is a power of two. */
+cn_status cn_read_log_warn(struct cn_read_log *log, cn_read_warning_kind kind, const char *file,
+                           int64_t line, int64_t iteration, const char *fmt, ...)
+{
+    struct cn_arena *a = &log->history.arena;
+    const size_t n = (size_t)log->n_warnings;
+    char text[512];
+    va_list args;
+
+    va_start(args, fmt);
+    (void)vsnprintf(text, sizeof(text), fmt, args);
+    va_end(args);
+    struct cn_read_warning w = {kind, line, iteration, cn_arena_strdup(a, text),
+                                cn_arena_strdup(a, file)};
+    if (!w.text || !w.file)
+        return CN_ENOMEM;
+    if ((n & (n - 1)) == 0) {
+        struct cn_read_warning *more = cn_arena_alloc(a, n ? 2 * n : 1, sizeof(w));
+        if (!more)
+            return CN_ENOMEM;
+        if (n)
+            memcpy(more, log->warnings, n * sizeof(w));
+        log->warnings = more;
+    }
+    log->warnings[log->n_warnings++] = w;
+    return CN_OK;
+}
+
+bool cn_read_multi_parse(const char *name, cn_read_multi *out)
+{
+    static const char *const names[] = {"mean", "min", "max", "first", "last"};
+
+    for (int i = 0; i < 5; i++)
+        if (strcmp(name, names[i]) == 0) {
+            *out = (cn_read_multi)i;
+            return true;
+        }
+    return false;
 }
 
 /* ---- headings ---- */
@@ -118,6 +162,7 @@ struct walk {
     place where;
     struct cn_raw raw;
     struct cn_raw_block block;
+    bool between; /* behind "--- NEW SIMULATION BLOCK ---" */
 };
 
 static void finish(struct walk *w)
@@ -129,20 +174,27 @@ static void finish(struct walk *w)
     w->where = IN_NOTHING;
 }
 
+void cn_reader_raw_init(struct cn_reader *r, struct cn_raw *raw, int64_t id)
+{
+    memset(raw, 0, sizeof(*raw));
+    raw->id = id;
+    raw->line = r->line;
+    raw->order = r->order++;
+    raw->file = r->file;
+    raw->parent = raw->next = CN_READ_NO_PARENT;
+    raw->reward = (double)NAN;
+    raw->seed_mode = raw->strategy = raw->parent_rule = raw->observation = raw->hypothesis =
+        raw->activity = raw->embedding = raw->trajectory = raw->message = "";
+}
+
 static void begin_record(struct walk *w, int64_t id, struct cn_words status)
 {
     finish(w);
-    memset(&w->raw, 0, sizeof(w->raw));
-    w->raw.id = id;
-    w->raw.line = w->r->line;
-    w->raw.parent = w->raw.next = CN_READ_NO_PARENT;
+    cn_reader_raw_init(w->r, &w->raw, id);
     w->raw.cls = class_of(status);
     w->raw.pending = cn_read_words_start(status, "pending");
-    w->raw.reward = (double)NAN;
-    w->raw.seed_mode = w->raw.strategy = w->raw.parent_rule = w->raw.observation =
-        w->raw.hypothesis = w->raw.activity = w->raw.embedding = w->raw.trajectory =
-            w->raw.message = "";
     w->where = IN_RECORD;
+    w->between = false;
 }
 
 static void read_title(struct cn_reader *r, struct cn_words text)
@@ -169,15 +221,22 @@ static void heading(struct walk *w, int level, struct cn_words text, struct cn_w
     } else if (is_summary(text, &block)) {
         finish(w);
         w->block = block;
+        w->block.line = w->r->line;
+        w->block.file = w->r->file;
         w->where = IN_SUMMARY;
     } else if (level <= 2) {
         finish(w);
+        w->between = false;
         if (level == 1)
             read_title(w->r, text);
         if (level == 2 && cn_read_words_start(text, "Iter"))
             cn_reader_warn(w->r, CN_READ_DROPPED, w->r->line, 0,
                            "not \"## Iter N: status\": %.*s", (int)(line.n < 80 ? line.n : 80),
                            line.p);
+    } else if (w->where == IN_RECORD) {
+        cn_reader_prose(w->r, &w->raw.prose, w->raw.id, text);
+    } else if (w->where == IN_SUMMARY) {
+        cn_reader_prose(w->r, &w->block.prose, 0, text);
     }
 }
 
@@ -271,6 +330,18 @@ static void read_settings(struct cn_reader *r, struct cn_words line)
         read_setting(r, k, v);
 }
 
+/* Outside records and summaries: a title's prose, our tag and settings. A field here belongs to
+ * nothing, except for the lines that announce the next block. */
+static void stray_line(struct walk *w, struct cn_words line)
+{
+    if (is_tag(w->r, line))
+        return;
+    read_settings(w->r, line);
+    if (!w->between && cn_reader_is_field(line))
+        cn_reader_warn(w->r, CN_READ_DROPPED, w->r->line, 0, "stands in no entry: %.*s",
+                       (int)(line.n < 80 ? line.n : 80), line.p);
+}
+
 static void read_line(struct walk *w, struct cn_words line)
 {
     struct cn_words text;
@@ -281,18 +352,20 @@ static void read_line(struct walk *w, struct cn_words line)
     else if (cn_read_words_start(line, "--- NEW SIMULATION BLOCK ---")) {
         if (w->where == IN_RECORD)
             finish(w);
+        w->between = true;
     } else if (w->where == IN_RECORD)
         cn_reader_field(w->r, &w->raw, line);
     else if (w->where == IN_SUMMARY)
         cn_reader_block_field(w->r, &w->block, line);
-    else if (!is_tag(w->r, line))
-        read_settings(w->r, line);
+    else
+        stray_line(w, line);
 }
 
 static void walk_lines(struct cn_reader *r, const char *text, size_t n)
 {
     struct walk w = {.r = r, .where = IN_NOTHING};
 
+    r->line = 0;
     while (n && r->st == CN_OK) {
         const char *nl = memchr(text, '\n', n);
         size_t k = nl ? (size_t)(nl - text) : n;
@@ -312,18 +385,13 @@ static void walk_lines(struct cn_reader *r, const char *text, size_t n)
 
 static void take_warnings(struct cn_reader *r)
 {
-    int64_t n = (int64_t)(r->warnings.len / sizeof(struct cn_read_warning));
+    const struct cn_read_warning *all = (const void *)r->warnings.data;
+    const int64_t n = (int64_t)(r->warnings.len / sizeof(*all));
 
-    if (r->st != CN_OK || n == 0)
-        return;
-    r->log->warnings =
-        cn_arena_alloc(&r->log->history.arena, (size_t)n, sizeof(*r->log->warnings));
-    if (!r->log->warnings) {
-        r->st = cn_err_set(r->err, CN_ENOMEM, "no memory to read the log");
-        return;
-    }
-    memcpy(r->log->warnings, r->warnings.data, r->warnings.len);
-    r->log->n_warnings = n;
+    for (int64_t i = 0; r->st == CN_OK && i < n; i++)
+        if (cn_read_log_warn(r->log, all[i].kind, all[i].file, all[i].line, all[i].iteration,
+                             "%s", all[i].text) != CN_OK)
+            r->st = cn_err_set(r->err, CN_ENOMEM, "no memory to read the log");
 }
 
 static void no_room(struct cn_reader *r, const struct cn_buf *b)
@@ -332,35 +400,40 @@ static void no_room(struct cn_reader *r, const struct cn_buf *b)
         r->st = cn_err_set(r->err, cn_buf_status(b), "no memory to read the log");
 }
 
-cn_status cn_read_log(const char *name, const char *text, size_t n,
-                      const struct cn_read_opts *o, struct cn_read_log *out, struct cn_err *err)
+void cn_reader_part(struct cn_reader *r, const char *name)
 {
-    struct cn_reader r = {.o = o, .log = out, .st = CN_OK, .err = err};
+    r->file = cn_reader_keep(r, (struct cn_words){name, strlen(name)});
+    r->line = 0;
+}
+
+static const struct cn_run_info no_info = {.name = "",
+                                           .study = "",
+                                           .created = "",
+                                           .reward = "",
+                                           .proposer = "",
+                                           .score_kind = "",
+                                           .c_scale = "",
+                                           .log_keys = "",
+                                           .converged = (double)NAN,
+                                           .failed = (double)NAN,
+                                           .n_parallel = 1,
+                                           .ucb_c = (double)NAN};
+
+cn_status cn_reader_run(const struct cn_read_opts *o, cn_reader_fill_fn *fill, void *ctx,
+                        struct cn_read_log *out, struct cn_err *err)
+{
+    struct cn_reader r = {.o = o, .log = out, .st = CN_OK, .err = err, .file = ""};
 
     memset(out, 0, sizeof(*out));
     cn_arena_init(&out->history.arena, CN_CAP_ARENA);
-    out->history.info = (struct cn_run_info){.name = "",
-                                             .study = "",
-                                             .created = "",
-                                             .reward = "",
-                                             .proposer = "",
-                                             .score_kind = "",
-                                             .c_scale = "",
-                                             .log_keys = "",
-                                             .converged = (double)NAN,
-                                             .failed = (double)NAN,
-                                             .n_parallel = 1,
-                                             .ucb_c = (double)NAN,
-                                             .reward_lower_is_better = o->lower_is_better};
-    if (n > CN_CAP_FILE)
-        return cn_err_set(err, CN_ECAP, "%s: %zu bytes, at most %zu can be read", name, n,
-                          CN_CAP_FILE);
+    out->history.info = no_info;
+    out->history.info.reward_lower_is_better = o->lower_is_better;
     r.reward = cn_reader_keep(&r, (struct cn_words){o->reward, strlen(o->reward)});
     cn_buf_init(&r.raws, CN_CAP_FILE * 4);
     cn_buf_init(&r.blocks, CN_CAP_FILE * 4);
     cn_buf_init(&r.warnings, CN_CAP_FILE * 4);
     cn_buf_init(&r.messages, CN_CAP_FILE * 4);
-    walk_lines(&r, text, n);
+    fill(&r, ctx);
     no_room(&r, &r.raws);
     no_room(&r, &r.blocks);
     no_room(&r, &r.messages);
@@ -373,9 +446,44 @@ cn_status cn_read_log(const char *name, const char *text, size_t n,
     cn_buf_clear(&r.blocks);
     cn_buf_clear(&r.warnings);
     cn_buf_clear(&r.messages);
-    if (r.st != CN_OK)
-        (void)cn_err_prefix(err, "%s", name);
     return r.st;
+}
+
+struct parts {
+    const struct cn_read_part *part;
+    int n;
+};
+
+static void fill_from_parts(struct cn_reader *r, void *ctx)
+{
+    const struct parts *p = ctx;
+
+    for (int i = 0; i < p->n && r->st == CN_OK; i++) {
+        cn_reader_part(r, p->part[i].name);
+        walk_lines(r, p->part[i].text, p->part[i].n);
+        if (r->st != CN_OK)
+            (void)cn_err_prefix(r->err, "%s", p->part[i].name);
+    }
+}
+
+cn_status cn_read_logs(const struct cn_read_part *parts, int n_parts,
+                       const struct cn_read_opts *o, struct cn_read_log *out,
+                       struct cn_err *err)
+{
+    struct parts p = {parts, n_parts};
+
+    memset(out, 0, sizeof(*out));
+    for (int i = 0; i < n_parts; i++)
+        if (parts[i].n > CN_CAP_FILE)
+            return cn_err_set(err, CN_ECAP, "%s: %zu bytes, at most %zu can be read",
+                              parts[i].name, parts[i].n, CN_CAP_FILE);
+    return cn_reader_run(o, fill_from_parts, &p, out, err);
+}
+
+cn_status cn_read_log(const char *name, const char *text, size_t n,
+                      const struct cn_read_opts *o, struct cn_read_log *out, struct cn_err *err)
+{
+    return cn_read_logs(&(struct cn_read_part){name, text, n}, 1, o, out, err);
 }
 
 void cn_read_log_clear(struct cn_read_log *log)

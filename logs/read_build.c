@@ -36,8 +36,15 @@ static int by_id(const void *a, const void *b)
 
     if (x->id != y->id)
         return x->id < y->id ? -1 : 1;
-    return x->line < y->line ? -1 : x->line > y->line;
+    return x->order < y->order ? -1 : x->order > y->order;
 }
+
+/* Warnings name the file of the record that they are about. */
+#define WARN(r, x, kind, ...)                                         \
+    do {                                                              \
+        (r)->file = (x)->file;                                        \
+        cn_reader_warn((r), (kind), (x)->line, (x)->id, __VA_ARGS__); \
+    } while (0)
 
 static void check_order(struct cn_reader *r)
 {
@@ -45,10 +52,9 @@ static void check_order(struct cn_reader *r)
 
     for (int64_t i = 0; i < n_raws(r); i++) {
         const struct cn_raw *x = &raws(r)[i];
-        if (x->id < last)
-            cn_reader_warn(r, CN_READ_OUT_OF_ORDER, x->line, x->id,
-                           "iteration %lld comes after %lld", (long long)x->id,
-                           (long long)last);
+        if (x->id < last && !r->by_score)
+            WARN(r, x, CN_READ_OUT_OF_ORDER, "iteration %lld comes after %lld",
+                 (long long)x->id, (long long)last);
         last = x->id > last ? x->id : last;
     }
 }
@@ -81,6 +87,7 @@ static void rescue_ids(struct cn_reader *r)
         if (x->id != all[i - 1].id || x->replicate_of || x->node != x->id + 1 ||
             (i + 1 < n && all[i + 1].id == x->node))
             continue;
+        r->file = x->file;
         cn_reader_warn(r, CN_READ_ID_MISMATCH, x->line, x->node,
                        "heading %lld again, over node %lld: taken as iteration %lld",
                        (long long)x->id, (long long)x->node, (long long)x->node);
@@ -91,17 +98,17 @@ static void rescue_ids(struct cn_reader *r)
 static bool keep(struct cn_reader *r, const struct cn_raw *x, const struct cn_raw *last)
 {
     if (x->id > CN_CAP_TREE_NODES) {
-        cn_reader_warn(r, CN_READ_DROPPED, x->line, x->id, "no run has so many iterations");
+        WARN(r, x, CN_READ_DROPPED, "no run has so many iterations");
         return false;
     }
     if (x->pending) {
-        cn_reader_warn(r, CN_READ_DROPPED, x->line, x->id, "a pending entry holds no result");
+        WARN(r, x, CN_READ_DROPPED, "a pending entry holds no result");
         return false;
     }
     if (last && last->id == x->id) {
-        cn_reader_warn(r, CN_READ_DUPLICATE_ID, x->line, x->id,
-                       "iteration %lld stands at line %lld already; this one is dropped",
-                       (long long)x->id, (long long)last->line);
+        WARN(r, x, CN_READ_DUPLICATE_ID,
+             "iteration %lld stands at line %lld already; this one is dropped",
+             (long long)x->id, (long long)last->line);
         return false;
     }
     return true;
@@ -131,18 +138,17 @@ static void resolve_node(struct cn_reader *r, int64_t kept, struct cn_raw *x)
     const struct cn_raw *first = of < x->id ? kept_with(r, kept, of) : NULL;
 
     if (x->replicate_of && (!first || first->node != first->id)) {
-        cn_reader_warn(
-            r, CN_READ_ID_MISMATCH, x->line, x->id,
-            "replicate of node %lld, which this log does not hold: a node of its own",
-            (long long)of);
+        WARN(r, x, CN_READ_ID_MISMATCH,
+             "replicate of node %lld, which this log does not hold: a node of its own",
+             (long long)of);
         of = x->id;
         x->replicate_of = 0;
     } else if (!x->replicate_of && x->node && x->node != x->id) {
-        cn_reader_warn(r, CN_READ_ID_MISMATCH, x->line, x->id,
-                       "the heading says %lld, the Node line %lld: the heading counts",
-                       (long long)x->id, (long long)x->node);
+        WARN(r, x, CN_READ_ID_MISMATCH,
+             "the heading says %lld, the Node line %lld: the heading counts", (long long)x->id,
+             (long long)x->node);
     } else if (x->node == 0 && !x->replicate_of) {
-        cn_reader_warn(r, CN_READ_DROPPED, x->line, x->id, "no Node line");
+        WARN(r, x, CN_READ_DROPPED, "no Node line");
     }
     x->node = of;
 }
@@ -165,15 +171,15 @@ static void resolve_parent(struct cn_reader *r, int64_t kept, struct cn_raw *x)
 
     if (x->parent != CN_READ_NO_PARENT && announced != CN_READ_NO_PARENT &&
         announced != x->id && announced != x->parent)
-        cn_reader_warn(r, CN_READ_PARENT_CONFLICT, x->line, x->id,
-                       "its Node line says parent %lld, the entry before said %lld (0 = root)",
-                       (long long)x->parent, (long long)announced);
+        WARN(r, x, CN_READ_PARENT_CONFLICT,
+             "its Node line says parent %lld, the entry before said %lld (0 = root)",
+             (long long)x->parent, (long long)announced);
     if (parent == CN_READ_NO_PARENT)
         parent = 0;
     int64_t node = parent ? node_of(r, kept, parent) : 0;
     if (parent && (node == 0 || node >= x->id)) {
-        cn_reader_warn(r, CN_READ_UNKNOWN_PARENT, x->line, x->id,
-                       "parent %lld is no earlier entry: root", (long long)parent);
+        WARN(r, x, CN_READ_UNKNOWN_PARENT, "parent %lld is no earlier entry: root",
+             (long long)parent);
         node = 0;
     }
     x->parent = node;
@@ -210,8 +216,7 @@ static void resolve_reward(struct cn_reader *r, struct cn_raw *x)
         x->outcome = CN_OUTCOME_OK;
         return;
     }
-    cn_reader_warn(r, CN_READ_NO_REWARD, x->line, x->id, "%s %s", r->reward,
-                   x->n_rewards ? "is nan" : "is not given");
+    WARN(r, x, CN_READ_NO_REWARD, "%s %s", r->reward, x->n_rewards ? "is nan" : "is not given");
     x->outcome = CN_OUTCOME_CRASHED;
     x->cls = CN_CLASS_NONE;
     if (!x->message[0])
@@ -219,6 +224,27 @@ static void resolve_reward(struct cn_reader *r, struct cn_raw *x)
 }
 
 /* ---- into the history ---- */
+
+/* What the observation says, and the prose of the entry behind it. */
+static const char *observation(struct cn_reader *r, const struct cn_raw *x)
+{
+    const char *text = x->observation;
+
+    if (x->prose.n && text[0])
+        text = cn_arena_printf(&r->log->history.arena, "%s | %.*s", text, (int)x->prose.n,
+                               x->prose.p);
+    else if (x->prose.n)
+        text = cn_reader_keep(r, (struct cn_words){x->prose.p, x->prose.n});
+    if (!text && r->st == CN_OK)
+        r->st = cn_err_set(r->err, CN_ENOMEM, "no memory to read the log");
+    return text ? text : "";
+}
+
+static void put_entry(struct cn_reader *r, const struct cn_raw *x)
+{
+    r->log->entries[r->log->n_entries++] =
+        (struct cn_read_entry){x->id, x->line, x->file, x->config, x->n_config};
+}
 
 static void put_iteration(struct cn_reader *r, const struct cn_raw *x, struct cn_iteration *it)
 {
@@ -244,7 +270,7 @@ static void put_iteration(struct cn_reader *r, const struct cn_raw *x, struct cn
                               .reward = sign * x->reward,
                               .metrics = x->metrics,
                               .n_metrics = x->n_metrics,
-                              .observation = x->observation,
+                              .observation = observation(r, x),
                               .message = x->message,
                               .trajectory = x->trajectory,
                               .activity = x->activity,
@@ -275,9 +301,11 @@ static void put_all(struct cn_reader *r, int64_t kept)
         n_nodes += raws(r)[i].node == raws(r)[i].id;
     h->iterations = room(r, kept, sizeof(*h->iterations));
     h->nodes = room(r, n_nodes, sizeof(*h->nodes));
+    r->log->entries = room(r, kept, sizeof(*r->log->entries));
     for (int64_t i = 0; r->st == CN_OK && i < kept; i++) {
         const struct cn_raw *x = &raws(r)[i];
         put_iteration(r, x, &h->iterations[h->n_iterations++]);
+        put_entry(r, x);
         if (x->node == x->id)
             put_node(x, &h->nodes[h->n_nodes++]);
     }
@@ -297,17 +325,57 @@ static int64_t n_summaries(const struct cn_reader *r)
 
 /* Do the summaries follow each other without a gap from iteration 1? Else they cannot be
  * trusted with the numbering. */
-static bool summaries_agree(const struct cn_reader *r)
+static bool summaries_agree(struct cn_reader *r)
 {
     int64_t next = 1;
 
     for (int64_t i = 0; i < n_summaries(r); i++) {
         const struct cn_raw_block *b = summary(r, i);
-        if (b->number != i + 1 || b->first != next || b->last < b->first)
+        if (b->number != i + 1 || b->first != next || b->last < b->first ||
+            b->last > CN_CAP_TREE_NODES) {
+            r->file = b->file;
+            cn_reader_warn(r, CN_READ_BLOCKS, b->line, 0,
+                           "the summary of block %lld (iters %lld-%lld) does not follow the "
+                           "one before: no summary numbers the blocks",
+                           (long long)b->number, (long long)b->first, (long long)b->last);
             return false;
+        }
         next = b->last + 1;
     }
     return n_summaries(r) > 0;
+}
+
+/* A summary of a range that no block of the history has. */
+static void check_ranges(struct cn_reader *r)
+{
+    const struct cn_history *h = &r->log->history;
+
+    for (int64_t i = 0; i < n_summaries(r); i++) {
+        const struct cn_raw_block *s = summary(r, i);
+        const struct cn_block *b = cn_history_block(h, s->number);
+        if (b && b->first == s->first && b->last >= s->last)
+            continue;
+        r->file = s->file;
+        cn_reader_warn(r, CN_READ_BLOCKS, s->line, 0,
+                       "it summarises block %lld as iters %lld-%lld; here block %lld is "
+                       "%lld-%lld",
+                       (long long)s->number, (long long)s->first, (long long)s->last,
+                       (long long)s->number, b ? (long long)b->first : 0LL,
+                       b ? (long long)b->last : 0LL);
+    }
+}
+
+static void put_summaries(struct cn_reader *r)
+{
+    struct cn_read_log *log = r->log;
+
+    log->summaries = room(r, n_summaries(r), sizeof(*log->summaries));
+    for (int64_t i = 0; r->st == CN_OK && i < n_summaries(r); i++) {
+        const struct cn_raw_block *b = summary(r, i);
+        log->summaries[log->n_summaries++] = (struct cn_read_summary){
+            b->number, b->line, b->file,
+            cn_reader_keep(r, (struct cn_words){b->prose.p, b->prose.n})};
+    }
 }
 
 static int64_t last_searched(const struct cn_history *h)
@@ -320,59 +388,80 @@ static int64_t last_searched(const struct cn_history *h)
     return last;
 }
 
-/* What the summary of block `number` says besides its numbers; the one before it may announce
- * the regime. */
-static void dress_block(const struct cn_reader *r, struct cn_block *b)
+/* Summaries by the number that they give, for blocks 0..n (index + 1; 0 = none). A number given
+ * twice: the first counts. */
+static int64_t *index_summaries(struct cn_reader *r, int64_t n)
 {
-    for (int64_t i = 0; i < n_summaries(r); i++) {
-        const struct cn_raw_block *s = summary(r, i);
-        if (s->number + 1 == b->number && s->n_next_regime && b->n_regime == 0) {
-            b->regime = s->next_regime;
-            b->n_regime = s->n_next_regime;
-        }
-        if (s->number != b->number)
-            continue;
-        b->closed = true;
-        b->edit_note = s->edit_note;
-        if (s->n_regime) {
-            b->regime = s->regime;
-            b->n_regime = s->n_regime;
-        }
+    int64_t *of = room(r, n + 1, sizeof(*of));
+
+    for (int64_t i = 0; of && i < n_summaries(r); i++) {
+        const int64_t number = summary(r, i)->number;
+        if (number <= n && of[number] == 0)
+            of[number] = i + 1;
+    }
+    return of;
+}
+
+/* What its summary says of a block besides numbers; the one before may announce the regime. */
+static void dress_block(const struct cn_reader *r, const int64_t *of, int64_t last,
+                        struct cn_block *b)
+{
+    const struct cn_raw_block *before =
+        of[b->number - 1] ? summary(r, of[b->number - 1] - 1) : NULL;
+    const struct cn_raw_block *s = of[b->number] ? summary(r, of[b->number] - 1) : NULL;
+
+    if (before && before->n_next_regime) {
+        b->regime = before->next_regime;
+        b->n_regime = before->n_next_regime;
+    }
+    if (!s)
+        return;
+    /* A block that goes on behind the summary's range is not over. */
+    b->closed = b->closed || s->last >= b->last || last >= b->last;
+    b->edit_note = s->edit_note;
+    if (s->n_regime) {
+        b->regime = s->regime;
+        b->n_regime = s->n_regime;
     }
 }
 
-/* first..last of the i-th of n blocks; `size` is 0 when nobody knows it. */
+/* first..last of the i-th block; `size` is 0 when nobody knows it: one block to the end. */
 static void set_range(const struct cn_reader *r, struct cn_block *b, int64_t i, int64_t size,
-                      bool by_summary, int64_t last)
+                      int64_t told, int64_t last)
 {
-    bool told = by_summary && i < n_summaries(r);
-
-    if (told) {
+    if (i < told) {
         b->first = summary(r, i)->first;
         b->last = summary(r, i)->last;
+        if (i + 1 == told && b->last > last)
+            b->last = last; /* its end is lost: what comes next begins a new block */
         return;
     }
-    b->first = by_summary ? summary(r, n_summaries(r) - 1)->last + 1 : i * size + 1;
+    b->first = (told ? summary(r, told - 1)->last : 0) + (i - told) * size + 1;
     b->last = size ? b->first + size - 1 : last;
-    if (by_summary && b->last < last)
-        b->last = last;
 }
 
 static void put_blocks(struct cn_reader *r, int64_t size, bool by_summary)
 {
     struct cn_history *h = &r->log->history;
-    int64_t last = last_searched(h), n = by_summary ? n_summaries(r) : 0;
+    const int64_t last = last_searched(h);
+    int64_t rest = last, told = by_summary ? n_summaries(r) : 0;
 
-    if (!by_summary)
-        n = size ? (last + size - 1) / size : last > 0;
-    else if (last > summary(r, n - 1)->last)
-        n++;
+    while (told > 0 && summary(r, told - 1)->first > last)
+        told--; /* summaries of entries that are not there */
+    int64_t n = told;
+    if (told) { /* behind the summaries, blocks are as long as the first one */
+        size = size ? size : summary(r, 0)->last - summary(r, 0)->first + 1;
+        rest = last - summary(r, told - 1)->last;
+    }
+    if (rest > 0)
+        n += size ? (rest + size - 1) / size : 1;
     h->blocks = room(r, n, sizeof(*h->blocks));
+    int64_t *of = index_summaries(r, n);
     for (int64_t i = 0; r->st == CN_OK && i < n; i++) {
         struct cn_block *b = &h->blocks[h->n_blocks++];
         *b = (struct cn_block){.number = i + 1, .edit_note = ""};
-        set_range(r, b, i, size, by_summary, last);
-        dress_block(r, b);
+        set_range(r, b, i, size, told, last);
+        dress_block(r, of, last, b);
         b->closed = b->closed || i + 1 < n;
     }
     if (h->info.n_iter_block == 0)
@@ -415,6 +504,7 @@ void cn_reader_build(struct cn_reader *r)
 {
     int64_t kept = sort_and_drop(r);
     struct cn_raw *all = raws(r);
+    struct cn_run_info *info = &r->log->history.info;
 
     /* Nodes before parents: a parent may be named by the id of a replicate. */
     for (int64_t i = 0; i < kept; i++)
@@ -425,10 +515,16 @@ void cn_reader_build(struct cn_reader *r)
     }
     put_all(r, kept);
     put_messages(r);
+    put_summaries(r);
+    if (r->o->n_iter_block)
+        info->n_iter_block = r->o->n_iter_block;
+    const bool by_summary = r->o->n_iter_block == 0 && r->st == CN_OK && summaries_agree(r);
+    if (!by_summary && info->n_iter_block == 0)
+        info->n_iter_block = r->o->n_iter_block_default;
     if (r->st == CN_OK)
-        put_blocks(r,
-                   r->o->n_iter_block ? r->o->n_iter_block : r->log->history.info.n_iter_block,
-                   r->o->n_iter_block == 0 && summaries_agree(r));
-    if (r->st == CN_OK)
+        put_blocks(r, info->n_iter_block, by_summary);
+    if (r->st == CN_OK) {
         assign_blocks(&r->log->history);
+        check_ranges(r);
+    }
 }

@@ -12,7 +12,9 @@
 #include "base/yaml.h"
 #include "logs/read.h"
 
-static const char *const seeds[] = {"simulation.seed", "training.seed", NULL};
+/* What is no part of a config's identity: as the search has it (harness/loop/mutation.h). */
+static const char *const beside[] = {"simulation.seed", "training.seed", "explore",
+                                     "claude",          "description",   NULL};
 
 struct filler {
     const char *run_dir, *base;
@@ -27,20 +29,11 @@ static cn_status no_memory(const struct filler *f)
 
 static cn_status warn(const struct filler *f, int64_t node, const char *why)
 {
-    struct cn_read_log *log = f->log;
-    struct cn_arena *a = &log->history.arena;
-    struct cn_read_warning *more =
-        cn_arena_alloc(a, (size_t)log->n_warnings + 1, sizeof(*more));
-    const char *text =
-        cn_arena_printf(a, "node %lld: its config is a guess: %s", (long long)node, why);
+    const cn_status st =
+        cn_read_log_warn(f->log, CN_READ_CONFIG, "", 0, node,
+                         "node %lld: its config is a guess: %s", (long long)node, why);
 
-    if (!more || !text)
-        return no_memory(f);
-    if (log->n_warnings)
-        memcpy(more, log->warnings, (size_t)log->n_warnings * sizeof(*more));
-    more[log->n_warnings++] = (struct cn_read_warning){CN_READ_DROPPED, 0, node, text};
-    log->warnings = more;
-    return CN_OK;
+    return st == CN_OK ? CN_OK : no_memory(f);
 }
 
 /* The folder's config, when there is one that can be read. */
@@ -88,7 +81,7 @@ static void hash_config(struct cn_node *n)
 
     cn_buf_init(&canonical, CN_CAP_CONFIG * 4);
     if (cn_yaml_parse("config", n->config, strlen(n->config), &y, NULL) == CN_OK &&
-        cn_yaml_canonical(y, seeds, &canonical, NULL) == CN_OK)
+        cn_yaml_canonical(y, beside, &canonical, NULL) == CN_OK)
         cn_hash_hex(cn_buf_str(&canonical), canonical.len, n->config_hash);
     cn_yaml_free(y);
     cn_buf_clear(&canonical);

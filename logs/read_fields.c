@@ -75,6 +75,21 @@ static struct cn_mutation *read_pairs(struct cn_reader *r, struct cn_words list,
 
 static void add_metric(struct cn_reader *r, struct cn_raw *raw, struct cn_words key, double x)
 {
+    /* One value a name: what a store and a table can hold. */
+    for (int i = 0; i < raw->n_metrics; i++)
+        if (is_key(key, raw->metrics[i].name)) {
+            if (!is_key(key, r->reward) && raw->metrics[i].value != x)
+                cn_reader_warn(r, CN_READ_MULTI_VALUE, r->line, raw->id,
+                               "a second value of %s; the first is kept", raw->metrics[i].name);
+            return;
+        }
+
+    if (raw->n_metrics == CN_READ_METRICS_MAX) {
+        cn_reader_warn(r, CN_READ_CUT, r->line, raw->id,
+                       "more than %d metrics: %.*s is dropped", CN_READ_METRICS_MAX,
+                       (int)(key.n < 40 ? key.n : 40), key.p);
+        return;
+    }
     struct cn_metric *more = grow(r, raw->metrics, raw->n_metrics, sizeof(*more));
 
     if (!more)
@@ -134,6 +149,93 @@ static void read_slot(struct cn_reader *r, struct cn_raw *raw, struct cn_words l
     if (raw->n_slots++ == 1)
         cn_reader_warn(r, CN_READ_MULTI_VALUE, r->line, raw->id, "several slots give %s",
                        r->reward);
+}
+
+/* ---- prose ---- */
+
+void cn_reader_prose(struct cn_reader *r, struct cn_read_prose *p, int64_t id,
+                     struct cn_words words)
+{
+    static const char between[] = " | ";
+    const size_t gap = p->n ? sizeof(between) - 1 : 0;
+
+    words = cn_read_words_trim(words);
+    if (words.n == 0 || r->st != CN_OK || p->cut)
+        return;
+    if (p->n + gap + words.n > CN_READ_PROSE_MAX) {
+        p->cut = true;
+        cn_reader_warn(r, CN_READ_CUT, r->line, id,
+                       "more than %d bytes of prose: nothing is kept from here on",
+                       CN_READ_PROSE_MAX);
+        return;
+    }
+    if (p->n + gap + words.n > p->room) {
+        size_t room = p->room ? p->room : 128;
+        while (room < p->n + gap + words.n)
+            room *= 2;
+        char *more = cn_arena_alloc(&r->log->history.arena, room, 1);
+        if (!more) {
+            r->st = cn_err_set(r->err, CN_ENOMEM, "no memory to read the log");
+            return;
+        }
+        if (p->n)
+            memcpy(more, p->p, p->n);
+        p->p = more;
+        p->room = room;
+    }
+    memcpy(p->p + p->n, between, gap);
+    memcpy(p->p + p->n + gap, words.p, words.n);
+    p->n += gap + words.n;
+}
+
+/* Lines of theirs that are prose to us, and (ours) what the host makes of the record itself. */
+static const struct {
+    const char *name;
+    bool derived; /* in a log of ours: not kept, it is made anew */
+} known[] = {
+    {"Variance update", true}, {"Degeneracy", false},  {"CODE MODIFICATION", false},
+    {"File", false},           {"Function", false},    {"Change", false},
+    {"Hypothesis", false},     {"Seed stats", false},  {"Stability", false},
+    {"Verdict", false},        {"Slot", false},        {"Prediction", false},
+    {"Rationale", false},      {"Best so far", false}, {"Branch type", false},
+    {"Note", false},           {"Notes", false},       {"Result", false},
+    {"Regime", false},         {"Time", false},
+};
+
+/* "Name: text" with a name of at most five words that begins with a capital; its length. */
+static size_t name_length(struct cn_words w)
+{
+    size_t n = 0;
+    int words = 1;
+
+    if (w.n == 0 || w.p[0] < 'A' || w.p[0] > 'Z')
+        return 0;
+    while (n < w.n && n < 40 && w.p[n] != ':') {
+        if (strchr(".,;=()[]\"", w.p[n]))
+            return 0;
+        words += w.p[n] == ' ';
+        n++;
+    }
+    return n < w.n && w.p[n] == ':' && words <= 5 ? n : 0;
+}
+
+/* A line that is no field of ours: prose, unless we would write it again ourselves. */
+static void keep_prose(struct cn_reader *r, struct cn_raw *raw, struct cn_words w)
+{
+    const size_t n = name_length(w);
+    bool is_known = n == 0;
+
+    for (size_t i = 0; !is_known && i < sizeof(known) / sizeof(known[0]); i++) {
+        if (strlen(known[i].name) != n || memcmp(known[i].name, w.p, n) != 0)
+            continue;
+        if (known[i].derived && r->ours)
+            return;
+        is_known = true;
+    }
+    if (!is_known)
+        cn_reader_warn(r, CN_READ_UNKNOWN_FIELD, r->line, raw->id,
+                       "\"%.*s\" is no field of a log: kept as prose", (int)n, w.p);
+    cn_reader_prose(r, &raw->prose, raw->id, w);
 }
 
 /* ---- mutations: "key: old -> new; key: old -> new" ---- */
@@ -229,6 +331,10 @@ static void read_node(struct cn_reader *r, struct cn_raw *raw, struct cn_words w
         raw->parent = parent_of(v);
     if (raw->node == 0)
         cn_reader_warn(r, CN_READ_DROPPED, r->line, raw->id, "a Node line without an id");
+    if (raw->parent == CN_READ_NO_PARENT)
+        cn_reader_warn(r, CN_READ_UNKNOWN_PARENT, r->line, raw->id,
+                       "the Node line names no parent: what the entry before announced, "
+                       "or root");
     if (loose)
         cn_reader_warn(r, CN_READ_LOOSE_FORM, r->line, raw->id, "Node line");
 }
@@ -295,6 +401,8 @@ static void read_config(struct cn_reader *r, struct cn_raw *raw, struct cn_words
     struct cn_buf keys;
     bool loose;
 
+    if (!r->ours)
+        raw->config = read_pairs(r, w, &raw->n_config);
     if (!r->ours || raw->id != 1)
         return;
     cn_buf_init(&keys, w.n + 1);
@@ -397,10 +505,20 @@ static bool is_bare_reward(const struct cn_reader *r, struct cn_words w)
            v.p < w.p + strlen(r->reward) + 4 && cn_read_words_number(v, &x);
 }
 
+static bool is_blank_line(struct cn_words w)
+{
+    w = cn_read_words_trim(w);
+    return w.n == 0 || cn_read_words_start(w, "---") || cn_read_words_start(w, "```") ||
+           cn_read_words_start(w, "<!--");
+}
+
 static void other_line(struct cn_reader *r, struct cn_raw *raw, struct cn_words w)
 {
+    if (is_blank_line(w))
+        return;
     if (is_slot(w)) {
         read_slot(r, raw, w);
+        cn_reader_prose(r, &raw->prose, raw->id, w);
     } else if (is_bare_reward(r, w)) {
         cn_reader_warn(r, CN_READ_LOOSE_FORM, r->line, raw->id, "%s on a line of its own",
                        r->reward);
@@ -408,7 +526,27 @@ static void other_line(struct cn_reader *r, struct cn_raw *raw, struct cn_words 
     } else if (cn_read_words_quotes_metric(w, r->reward)) {
         cn_reader_warn(r, CN_READ_PROSE_METRIC, r->line, raw->id,
                        "%s is quoted outside the Metrics line; not taken", r->reward);
+        cn_reader_prose(r, &raw->prose, raw->id, w);
+    } else {
+        keep_prose(r, raw, w);
     }
+}
+
+bool cn_reader_is_field(struct cn_words line)
+{
+    struct cn_words value;
+
+    return field_of(line, false, &value) != NULL;
+}
+
+void cn_reader_metric(struct cn_reader *r, struct cn_raw *raw, const char *key, double x)
+{
+    add_metric(r, raw, (struct cn_words){key, strlen(key)}, x);
+}
+
+void cn_reader_mutations(struct cn_reader *r, struct cn_raw *raw, struct cn_words w)
+{
+    read_mutations(r, raw, w);
 }
 
 void cn_reader_field(struct cn_reader *r, struct cn_raw *raw, struct cn_words line)
@@ -450,4 +588,6 @@ void cn_reader_block_field(struct cn_reader *r, struct cn_raw_block *b, struct c
         b->edit_note = cn_reader_keep(r, cn_read_words_after(w, 15));
     else if (cn_read_words_start(w, "INSTRUCTIONS EDITED: "))
         b->edit_note = cn_reader_keep(r, cn_read_words_after(w, 21));
+    else if (!cn_read_words_start(w, "Node: ") && !is_blank_line(w))
+        cn_reader_prose(r, &b->prose, 0, w);
 }

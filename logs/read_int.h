@@ -16,11 +16,20 @@ struct cn_words {
     size_t n;
 };
 
-enum { CN_READ_NO_PARENT = -1 };
+enum { CN_READ_NO_PARENT = -1, CN_READ_PROSE_MAX = 64 << 10, CN_READ_METRICS_MAX = 512 };
+
+/* Lines that are no field, " | " between them; grows in the arena. */
+struct cn_read_prose {
+    char *p;
+    size_t n, room;
+    bool cut;
+};
 
 /* One "## Iter" record. Strings are borrowed from the arena. */
 struct cn_raw {
     int64_t id, line;
+    int64_t order; /* among the records as they stand, over all parts */
+    const char *file;
     int64_t node;         /* of the Node line; 0 = none */
     int64_t parent, next; /* 0 = root, CN_READ_NO_PARENT = not said */
     int64_t replicate_of; /* 0 = no */
@@ -38,12 +47,16 @@ struct cn_raw {
     int n_metrics;
     struct cn_mutation *mutations; /* arena */
     int n_mutations;
+    struct cn_mutation *config; /* of a Config line that is not ours; arena */
+    int n_config;
+    struct cn_read_prose prose;
 };
 
 /* One "## Simulation Block" summary. */
 struct cn_raw_block {
-    int64_t number, first, last;
-    const char *edit_note;
+    int64_t number, first, last, line;
+    const char *file, *edit_note;
+    struct cn_read_prose prose;
     struct cn_mutation *regime, *next_regime;
     int n_regime, n_next_regime;
 };
@@ -51,11 +64,13 @@ struct cn_raw_block {
 struct cn_reader {
     const struct cn_read_opts *o;
     bool ours;          /* the file has our tag */
+    bool by_score;      /* records stand by score: no warning about their order */
     const char *reward; /* o->reward, or what the file's own tag says */
     struct cn_read_log *log;
     /* Arrays of struct cn_raw, cn_raw_block, cn_read_warning, cn_message. */
     struct cn_buf raws, blocks, warnings, messages;
-    int64_t line;
+    int64_t line, order;
+    const char *file; /* of the part that is read; arena */
     cn_status st;
     struct cn_err *err;
 };
@@ -91,7 +106,21 @@ const char *cn_reader_keep(struct cn_reader *r, struct cn_words w);
 void cn_reader_warn(struct cn_reader *r, cn_read_warning_kind kind, int64_t line,
                     int64_t iteration, const char *fmt, ...) CN_PRINTF(5, 6);
 
+/* Everything but the walk: `fill` makes the raws. */
+typedef void cn_reader_fill_fn(struct cn_reader *r, void *ctx);
+CN_MUST_CHECK cn_status cn_reader_run(const struct cn_read_opts *o, cn_reader_fill_fn *fill,
+                                      void *ctx, struct cn_read_log *out, struct cn_err *err);
+/* The file that the following warnings name. */
+void cn_reader_part(struct cn_reader *r, const char *name);
+void cn_reader_raw_init(struct cn_reader *r, struct cn_raw *raw, int64_t id);
+
 /* ---- read_fields.c: one line of a record, of a summary ---- */
+/* Does the line begin with a field that only a record has? */
+bool cn_reader_is_field(struct cn_words line);
+void cn_reader_prose(struct cn_reader *r, struct cn_read_prose *p, int64_t id,
+                     struct cn_words words);
+void cn_reader_metric(struct cn_reader *r, struct cn_raw *raw, const char *key, double x);
+void cn_reader_mutations(struct cn_reader *r, struct cn_raw *raw, struct cn_words w);
 void cn_reader_field(struct cn_reader *r, struct cn_raw *raw, struct cn_words line);
 void cn_reader_block_field(struct cn_reader *r, struct cn_raw_block *b, struct cn_words line);
 

@@ -225,37 +225,3 @@ bool cn_read_words_plain(struct cn_words *line, struct cn_buf *scratch)
     *line = w;
     return changed;
 }
-
-/* ---- ucb_scores.txt ---- */
-
-static bool score_field(struct cn_words line, const char *key, double *out)
-{
-    struct cn_words v;
-    bool loose = false;
-
-    *out = (double)NAN;
-    return cn_read_words_value(line, key, &v, &loose) && cn_read_words_number(v, out) > 0;
-}
-
-bool cn_read_score_line(const char *line, struct cn_read_score *out)
-{
-    struct cn_words w = {line, strcspn(line, "\r\n")}, v;
-    double visits;
-    bool loose = false;
-
-    memset(out, 0, sizeof(*out));
-    out->score = out->reward = (double)NAN;
-    if (!cn_read_words_start(w, "Node "))
-        return false;
-    w = cn_read_words_after(w, 5);
-    out->node = cn_read_words_id(&w);
-    if (out->node == 0 || !cn_read_words_start(w, ":"))
-        return false;
-    if (cn_read_words_value(w, "parent", &v, &loose))
-        out->parent = cn_read_words_id(&v);
-    if (score_field(w, "visits", &visits) && visits >= 0 && visits < 1e9)
-        out->visits = (int64_t)visits;
-    (void)score_field(w, "UCB", &out->score);
-    (void)score_field(w, "R2", &out->reward);
-    return !isnan(out->score);
-}

@@ -15,6 +15,7 @@
 #include "base/file.h"
 #include "logs/project.h"
 #include "logs/read.h"
+#include "logs/read_scores.h"
 #include "logs/store.h"
 #include "tests/support/logs_sample.h"
 
