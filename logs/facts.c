@@ -6,6 +6,7 @@
 #include "base/banned.h"
 #include "base/caps.h"
 #include "base/yaml.h"
+#include "logs/gain.h"
 #include "logs/project_int.h"
 
 bool cn_fact_committed(const struct cn_iteration *it)
@@ -46,22 +47,23 @@ double cn_fact_cv(const struct cn_spread *s)
     return s->n > 1 && fabs(s->mean) > 0 ? 100 * s->std / fabs(s->mean) : (double)NAN;
 }
 
+cn_status cn_fact_leader(const struct cn_history *h, int64_t block, struct cn_best *out)
+{
+    const struct cn_block *b = cn_history_block(h, block);
+    struct cn_best_query q = CN_BEST_QUERY_INIT;
+
+    q.block = block;
+    q.state = CN_ITER_COMMITTED;
+    if (b) /* an entry about a block does not change with what comes after it */
+        q.last = b->last;
+    return cn_history_best(h, &q, out, NULL);
+}
+
 const struct cn_node *cn_fact_best(const struct cn_history *h, int64_t block)
 {
-    const struct cn_node *best = NULL;
-    double best_mean = -(double)INFINITY;
+    struct cn_best b;
 
-    for (int64_t i = 0; i < h->n_nodes; i++) {
-        const struct cn_node *n = &h->nodes[i];
-        if (block && n->block != block)
-            continue;
-        struct cn_spread s = cn_fact_spread(h, n->id, CN_POOL_SEARCH, INT64_MAX);
-        if (s.n > 0 && s.mean > best_mean) {
-            best = n;
-            best_mean = s.mean;
-        }
-    }
-    return best;
+    return cn_fact_leader(h, block, &b) == CN_OK ? b.first.node : NULL;
 }
 
 struct cn_fact_counts cn_fact_count(const struct cn_history *h, int64_t block)
@@ -82,38 +84,17 @@ struct cn_fact_counts cn_fact_count(const struct cn_history *h, int64_t block)
 
 /* ---- confirmations ---- */
 
-static const struct cn_node *confirmed_as_default(const struct cn_history *h)
-{
-    const struct cn_node *root = NULL;
-
-    for (int64_t i = 0; i < h->n_iterations; i++) {
-        const struct cn_iteration *it = &h->iterations[i];
-        const struct cn_node *n = cn_history_node(h, it->node);
-        if (!it->confirmation || !n)
-            continue;
-        if (strcmp(it->strategy, "confirm-default") == 0)
-            return n;
-        if (n->parent == 0 && (!root || n->id < root->id))
-            root = n;
-    }
-    return root;
-}
-
 void cn_fact_confirmed(const struct cn_history *h, const struct cn_node **out_default,
                        const struct cn_node **out_best)
 {
-    double best_mean = -(double)INFINITY;
+    struct cn_best_query q = CN_BEST_QUERY_INIT;
+    struct cn_gain g;
+    cn_status st;
 
-    *out_default = confirmed_as_default(h);
-    *out_best = NULL;
-    for (int64_t i = 0; i < h->n_nodes; i++) {
-        const struct cn_node *n = &h->nodes[i];
-        struct cn_spread s = cn_fact_spread(h, n->id, CN_POOL_CONFIRMATION, INT64_MAX);
-        if (n != *out_default && s.n > 0 && s.mean > best_mean) {
-            *out_best = n;
-            best_mean = s.mean;
-        }
-    }
+    q.state = CN_ITER_COMMITTED;
+    st = cn_history_gain(h, &q, &g, NULL);
+    *out_default = st == CN_OK ? g.base : NULL;
+    *out_best = st == CN_OK ? g.best : NULL;
 }
 
 /* ---- a node's config as "k=v, ..." ---- */

@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "base/buf.h"
+#include "logs/best.h"
 #include "logs/project.h"
 #include "logs/record.h"
 
@@ -42,8 +43,11 @@ struct cn_spread cn_fact_spread(const struct cn_history *h, int64_t node, cn_poo
                                 int64_t last);
 /* Coefficient of variation in per cent; NaN without a spread. */
 double cn_fact_cv(const struct cn_spread *s);
-/* The node with the best mean among those of a block (0: of all); NULL when none has an ok
- * iteration. */
+/* Who leads among the nodes of a block, as of its end (0: of the run; logs/best.h), over committed
+ * iterations. */
+CN_MUST_CHECK cn_status cn_fact_leader(const struct cn_history *h, int64_t block,
+                                       struct cn_best *out);
+/* Its node alone; NULL: none, or no memory to tell (then cn_fact_leader says so). */
 const struct cn_node *cn_fact_best(const struct cn_history *h, int64_t block);
 struct cn_fact_counts {
     /* Committed search iterations; failed = outcome not ok. */
@@ -52,7 +56,7 @@ struct cn_fact_counts {
 struct cn_fact_counts cn_fact_count(const struct cn_history *h, int64_t block);
 /* The nodes that the confirmations compare: the default (trained with strategy
  * "confirm-default", else the first root among the confirmed) and the best of the others. NULL
- * when absent. */
+ * when absent, or when there is no memory to tell (then cn_history_gain says so). */
 void cn_fact_confirmed(const struct cn_history *h, const struct cn_node **out_default,
                        const struct cn_node **out_best);
 /* "k=v, ..." of the node's config for the keys that the log shows. */

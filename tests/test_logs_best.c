@@ -6,7 +6,7 @@
 
 #include "base/caps.h"
 #include "base/rng.h"
-#include "logs/best.h"
+#include "logs/gain.h"
 #include "tests/support/made_history.h"
 
 static struct made_history m;
@@ -396,4 +396,137 @@ Test(logs_best, the_winners_curse_is_reduced)
     cr_assert(by_bound < 0.6 * by_run, "%g against %g", by_bound, by_run);
     cr_assert(real_bound > real_run - 0.002, "%g against %g", real_bound, real_run);
     cr_assert(honest > 150, "the lower bound held in %d of 200 searches", honest);
+}
+
+/* ------------------------------------------------------------------ the gain */
+
+static struct cn_gain gain(void)
+{
+    struct cn_best_query q = CN_BEST_QUERY_INIT;
+    struct cn_gain g;
+
+    cr_assert_eq(cn_history_gain(&m.h, &q, &g, NULL), CN_OK);
+    return g;
+}
+
+static const char *gain_words(void)
+{
+    static struct cn_buf b;
+    struct cn_gain g = gain();
+
+    cn_buf_init(&b, 1000);
+    cn_gain_words(&m.h.info, &g, &b);
+    return cn_buf_str(&b);
+}
+
+static void searched(void)
+{
+    made_block(&m, NULL);
+    made_node(&m, 0, "a", 0.5);
+    made_node(&m, 1, "b", 0.9);
+    made_node(&m, 1, "c", 0.9);
+}
+
+Test(logs_best, nothing_confirmed_no_gain)
+{
+    searched();
+    cr_assert(!gain().base && !gain().best);
+    made_confirmation(&m, 1, "confirm-default", 0, 0.5);
+    cr_assert(gain().base == &m.nodes[0] && !gain().best);
+}
+
+/* Seeds that shift both sides alike leave the gain as it is: 0.2, 0.21, 0.19 by hand. */
+Test(logs_best, the_gain_is_over_pairs)
+{
+    static const double shift[] = {0, 0.3, -0.2}, gains[] = {0.2, 0.21, 0.19};
+    struct cn_gain g;
+
+    searched();
+    for (int r = 0; r < 3; r++) {
+        made_confirmation(&m, 1, "confirm-default", r, 0.5 + shift[r]);
+        made_confirmation(&m, 2, "confirm-best", r, 0.5 + shift[r] + gains[r]);
+    }
+    g = gain();
+    cr_assert(g.paired && g.pairs == 3 && g.candidates == 1 && g.d.better);
+    near(g.d.mean, 0.2, 1e-12, "mean");
+    near(g.d.lo, 0.2 - 2.919986 * 0.01 / sqrt(3), 1e-6, "lower");
+    cr_assert_str_eq(gain_words(), "+0.2 (0.1831 to 0.2169 at 90 %, 3 pairs)");
+    m.h.info.reward_lower_is_better = true;
+    cr_assert_str_eq(gain_words(), "-0.2 (-0.2169 to -0.1831 at 90 %, 3 pairs)");
+}
+
+Test(logs_best, a_gain_within_the_noise_is_called_that)
+{
+    searched();
+    for (int r = 0; r < 3; r++) {
+        made_confirmation(&m, 1, "confirm-default", r, 0.5);
+        made_confirmation(&m, 2, "confirm-best", r, 0.5 + (r == 0 ? 0.3 : -0.02));
+    }
+    cr_assert(strstr(gain_words(), "3 pairs): not distinguishable from the default"), "%s",
+              gain_words());
+    for (int i = 0; i < 6; i++) /* and the other way round */
+        m.its[3 + i].reward = i % 2 ? 0.4 + 0.001 * i : 0.5;
+    cr_assert(strstr(gain_words(), "worse than the default"), "%s", gain_words());
+}
+
+/* Of two candidates the better one is announced, so each must hold at 95 % to be 90 % sure. */
+Test(logs_best, two_candidates_pay_for_the_choice)
+{
+    static const double gains[] = {0.2, 0.21, 0.19};
+    struct cn_gain g;
+
+    searched();
+    for (int r = 0; r < 3; r++) {
+        made_confirmation(&m, 1, "confirm-default", r, 0.5);
+        made_confirmation(&m, 2, "confirm-best", r, 0.6 + 0.02 * r);
+        made_confirmation(&m, 3, "confirm-best", r, 0.5 + gains[r]);
+    }
+    g = gain();
+    cr_assert(g.candidates == 2 && g.best == &m.nodes[2]);
+    near(g.d.lo, 0.2 - 4.302653 * 0.01 / sqrt(3), 1e-6, "t at 95 %");
+}
+
+Test(logs_best, one_pair_leans_on_the_noise_when_there_is_one)
+{
+    struct cn_gain g;
+
+    searched();
+    made_confirmation(&m, 1, "confirm-default", 0, 0.5);
+    made_confirmation(&m, 2, "confirm-best", 0, 0.9);
+    cr_assert_str_eq(gain_words(), "+0.4 (one run of a kind has no spread)");
+    m.h.n_iterations -= 2;
+    made_again(&m, 1, 0.51);
+    made_again(&m, 1, 0.49);
+    made_confirmation(&m, 1, "confirm-default", 0, 0.5);
+    made_confirmation(&m, 2, "confirm-best", 0, 0.9);
+    g = gain();
+    cr_assert(!g.paired && g.d.better);
+    near(g.d.lo, 0.4 - 2.919986 * 0.01 * sqrt(2), 1e-6, "Welch on the pool");
+}
+
+Test(logs_best, a_failed_confirmation_breaks_its_pair_alone)
+{
+    searched();
+    for (int r = 0; r < 3; r++) {
+        made_confirmation(&m, 1, "confirm-default", r, r == 1 ? (double)NAN : 0.5);
+        made_confirmation(&m, 2, "confirm-best", r, 0.7 + 0.01 * r);
+    }
+    cr_assert(gain().pairs == 2 && gain().best_runs.n == 3 && gain().base_runs.n == 2);
+}
+
+/* The default under block 2's regime is a node of its own; block 1's pair is another question. */
+Test(logs_best, the_newest_confirmed_default_sets_the_regime)
+{
+    made_block(&m, "0.1");
+    made_node(&m, 0, "a", 0.5);
+    made_node(&m, 1, "b", 0.9);
+    made_confirmation(&m, 1, "confirm-default", 0, 0.5);
+    made_confirmation(&m, 2, "confirm-best", 0, 0.99);
+    made_block(&m, "0.5");
+    made_node(&m, 0, "c", 0.3);
+    made_node(&m, 5, "d", 0.4);
+    made_node(&m, 1, "a2", 0.2)->confirmation = true;
+    m.its[6].strategy = "confirm-default";
+    made_confirmation(&m, 6, "confirm-best", 7, 0.4);
+    cr_assert(gain().base == &m.nodes[4] && gain().best == &m.nodes[3] && gain().block == 2);
 }

@@ -193,11 +193,11 @@ static cn_status plan(struct cn_store *s, int64_t id, struct cn_err *err)
                            .parent = r->parent,
                            .block = r->block,
                            .config = config,
-                           .config_hash = "h",
                            .mutations = &r->mutation,
                            .n_mutations = r->mutation.path != NULL,
                            .strategy = r->strategy,
                            .proposer = "embedded"};
+    cn_text_format(node.config_hash, sizeof(node.config_hash), "h%d", (int)id);
     struct cn_iteration it = {.id = id,
                               .node = r->node,
                               .block = r->block,
