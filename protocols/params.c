@@ -1,126 +1,24 @@
 /* Parameters with their ranges, and settings, from YAML blocks and Markdown tables.
  *
- * 1. values: types, ranges, lists
- * 2. one parameter, checked and added
- * 3. YAML lines
- * 4. tables
- * 5. settings */
+ * 1. one parameter, checked and added
+ * 2. YAML lines
+ * 3. tables
+ * 4. settings */
 #include <math.h>
 #include <string.h>
 
 #include "base/banned.h"
-#include "base/text.h"
 #include "protocols/protocol_int.h"
 #include "protocols/words.h"
 
-enum {
-    MAX_DEPTH = 8,
-    MAX_CELLS = 16,
-    MAX_PARAMS = 1000,
-    MAX_SETTINGS = 200,
-    MAX_CHOICES = 256
-};
+enum { MAX_DEPTH = 8, MAX_PARAMS = 1000, MAX_SETTINGS = 200 };
 
-/* ---- 1. values ---- */
-
-static const char *skip_space(const char *s)
-{
-    while (cn_words_is_space(*s))
-        s++;
-    return s;
-}
-
-/* A number at s, the first byte behind it in *end. */
-static bool number_at(const char *s, double *out, const char **end)
-{
-    char digits[CN_NUM_TEXT];
-    size_t n = 0;
-
-    if (s[n] == '+' || s[n] == '-')
-        n++;
-    n += strspn(s + n, "0123456789");
-    if (s[n] == '.' && s[n + 1] != '.')
-        n += 1 + strspn(s + n + 1, "0123456789");
-    if (s[n] == 'e' || s[n] == 'E') {
-        size_t k = n + 1 + (s[n + 1] == '+' || s[n + 1] == '-');
-        size_t digits_n = strspn(s + k, "0123456789");
-
-        if (digits_n > 0)
-            n = k + digits_n;
-    }
-    if (n == 0 || n >= sizeof(digits))
-        return false;
-    memcpy(digits, s, n);
-    digits[n] = '\0';
-    *end = s + n;
-    return cn_text_parse_double(digits[0] == '+' ? digits + 1 : digits, out) && isfinite(*out);
-}
-
-static bool whole_number(const char *s, double *out)
-{
-    const char *end;
-
-    return number_at(s, out, &end) && *end == '\0';
-}
+/* ---- 1. one parameter ---- */
 
 static bool looks_int(const char *s)
 {
     return s[0] && strspn(s, "+-0123456789") == strlen(s);
 }
-
-/* "LO to HI", "LO - HI", "LO..HI", "[LO, HI]"; what follows must be nothing or a remark. */
-static bool parse_range(const char *s, double *lo, double *hi)
-{
-    bool bracket;
-
-    s = skip_space(s);
-    bracket = *s == '[';
-    s = skip_space(s + bracket);
-    if (!number_at(s, lo, &s))
-        return false;
-    s = skip_space(s);
-    if ((cn_words_start(s, "to") && cn_words_is_space(s[2])) || (s[0] == '.' && s[1] == '.'))
-        s += 2;
-    else if (*s == '-' || (bracket && *s == ','))
-        s += 1;
-    else
-        return false;
-    if (!number_at(skip_space(s), hi, &s))
-        return false;
-    s = skip_space(s);
-    if (bracket)
-        return *s == ']';
-    return *s == '\0' || strchr("(,;.", *s) != NULL;
-}
-
-/* "1, 2, 4 (remark)": into p->choices. */
-static cn_status parse_choices(struct parser *ps, const char *s, struct cn_protocol_param *p)
-{
-    size_t n = strcspn(s, "(;");
-
-    p->choices = cn_arena_alloc(&ps->p->arena, MAX_CHOICES, sizeof(*p->choices));
-    if (!p->choices)
-        return protocol_no_memory(ps);
-    while (n > 0 && p->n_choices < MAX_CHOICES) {
-        size_t len = 0;
-        const char *word;
-
-        while (len < n && s[len] != ',')
-            len++;
-        word = cn_words_value(&ps->p->arena, s, len);
-        if (!word)
-            return protocol_no_memory(ps);
-        if (word[0])
-            p->choices[p->n_choices++] = word;
-        if (len < n)
-            len++;
-        s += len;
-        n -= len;
-    }
-    return CN_OK;
-}
-
-/* ---- 2. one parameter ---- */
 
 static cn_protocol_type type_of(const struct cn_protocol_param *p, bool quoted)
 {
@@ -131,10 +29,10 @@ static cn_protocol_type type_of(const struct cn_protocol_param *p, bool quoted)
         return CN_PROTOCOL_STRING;
     if (cn_words_same(p->default_text, "true") || cn_words_same(p->default_text, "false"))
         return CN_PROTOCOL_BOOL;
-    if (p->default_text[0] && !whole_number(p->default_text, &x))
+    if (p->default_text[0] && !protocol_whole_number(p->default_text, &x))
         return CN_PROTOCOL_STRING;
     for (int32_t i = 0; i < p->n_choices; i++) {
-        if (!whole_number(p->choices[i], &x))
+        if (!protocol_whole_number(p->choices[i], &x))
             return CN_PROTOCOL_STRING;
         whole = whole && looks_int(p->choices[i]);
     }
@@ -147,14 +45,9 @@ static cn_protocol_type type_of(const struct cn_protocol_param *p, bool quoted)
 
 static bool is_choice(const struct cn_protocol_param *p, const char *value)
 {
-    double x, y;
-
-    for (int32_t i = 0; i < p->n_choices; i++) {
-        if (strcmp(p->choices[i], value) == 0)
+    for (int32_t i = 0; i < p->n_choices; i++)
+        if (protocol_same_value(p->choices[i], value))
             return true;
-        if (whole_number(p->choices[i], &x) && whole_number(value, &y) && x == y)
-            return true;
-    }
     return false;
 }
 
@@ -166,7 +59,7 @@ static cn_status check_param(struct parser *ps, int line, const struct cn_protoc
         return protocol_refuse(ps, line, "%s: range %g to %g: expected the lower bound first",
                                p->path, p->lo, p->hi);
     if (p->has_range && p->default_text[0]) {
-        if (!whole_number(p->default_text, &x))
+        if (!protocol_whole_number(p->default_text, &x))
             return protocol_refuse(ps, line,
                                    "%s: default \"%s\": expected a number, as it has a "
                                    "range",
@@ -201,7 +94,9 @@ static cn_status add_param(struct parser *ps, int line, struct cn_protocol_param
     if (st != CN_OK)
         return st;
     pr->params = array;
-    p->line = line + 1;
+    p->file = ps->lines[line].from.file;
+    p->line = ps->lines[line].from.number;
+    p->at = line;
     pr->params[pr->n_params++] = *p;
     protocol_understood(ps, line);
     if (!p->has_range && p->n_choices == 0 && p->type != CN_PROTOCOL_BOOL)
@@ -209,7 +104,7 @@ static cn_status add_param(struct parser *ps, int line, struct cn_protocol_param
     return CN_OK;
 }
 
-/* ---- 3. YAML lines ---- */
+/* ---- 2. YAML lines ---- */
 
 /* One "key: value # comment" line, cut into its parts; false for any other line. */
 struct entry {
@@ -240,7 +135,7 @@ static bool cut_entry(struct parser *ps, const char *line, struct entry *e)
     if (n == 0 || s[0] == '-' || s[n] != ':' || (s[n + 1] && !cn_words_is_space(s[n + 1])))
         return false;
     e->key = cn_arena_strndup(a, s, n);
-    v = skip_space(s + n + 1);
+    v = protocol_skip_space(s + n + 1);
     e->quoted = *v == '"' || *v == '\'';
     len = e->quoted ? quoted_length(v) : 0;
     if (e->quoted && len == 0)
@@ -249,7 +144,7 @@ static bool cut_entry(struct parser *ps, const char *line, struct entry *e)
         while (v[len] && !(v[len] == '#' && (len == 0 || cn_words_is_space(v[len - 1]))))
             len++;
     e->value = cn_words_value(a, v, len);
-    v = skip_space(v + len);
+    v = protocol_skip_space(v + len);
     if (*v == '#')
         e->comment = cn_words_plain(a, v + 1, strlen(v + 1));
     else if (*v)
@@ -269,12 +164,12 @@ static cn_status read_alternatives(struct parser *ps, const char *comment,
         if (!end)
             break;
         if (!p->choices)
-            p->choices = cn_arena_alloc(&ps->p->arena, MAX_CHOICES, sizeof(*p->choices));
+            p->choices = cn_arena_alloc(&ps->p->arena, PROTOCOL_VALUES, sizeof(*p->choices));
         if (!word || !p->choices)
             return protocol_no_memory(ps);
         if (p->n_choices == 0)
             p->choices[p->n_choices++] = p->default_text;
-        if (p->n_choices < MAX_CHOICES)
+        if (p->n_choices < PROTOCOL_VALUES)
             p->choices[p->n_choices++] = word;
         s = end;
     }
@@ -289,20 +184,21 @@ static cn_status read_comment(struct parser *ps, int line, const struct entry *e
     size_t meaning = strlen(e->comment);
 
     if (range) {
-        if (!parse_range(range + 6, &p->lo, &p->hi))
+        if (!protocol_range(range + 6, &p->lo, &p->hi))
             return protocol_refuse(ps, line,
                                    "%s: range \"%s\": expected \"range: LOW to HIGH\"", p->path,
-                                   skip_space(range + 6));
+                                   protocol_skip_space(range + 6));
         p->has_range = true;
         meaning = (size_t)(range - e->comment);
     } else if (values) {
-        cn_status st = parse_choices(ps, values + 7, p);
+        cn_status st = protocol_values(ps, values + 7, strcspn(values + 7, "(;"), &p->choices,
+                                       &p->n_choices);
 
         if (st != CN_OK)
             return st;
         if (p->n_choices == 0)
             return protocol_refuse(ps, line, "%s: values \"%s\": expected \"values: A, B, C\"",
-                                   p->path, skip_space(values + 7));
+                                   p->path, protocol_skip_space(values + 7));
         meaning = (size_t)(values - e->comment);
     } else {
         cn_status st = read_alternatives(ps, e->comment, p);
@@ -378,7 +274,7 @@ static bool opens_map(struct parser *ps, int line, const struct entry *e)
     if (e->value[0] || e->quoted || has_range_words(e))
         return false;
     for (int i = line + 1; i < ps->n_lines; i++) {
-        const char *s = skip_space(ps->lines[i].text);
+        const char *s = protocol_skip_space(ps->lines[i].text);
 
         if (*s == '\0' || *s == '#')
             continue;
@@ -393,7 +289,7 @@ static cn_status yaml_line(struct parser *ps, int line, struct stack *s)
 {
     const struct line *l = &ps->lines[line];
     bool fenced = l->fence == FENCE_YAML;
-    const char *text = skip_space(l->text);
+    const char *text = protocol_skip_space(l->text);
     struct entry e;
 
     if (*text == '\0' || *text == '#')
@@ -440,7 +336,7 @@ static cn_status read_yaml(struct parser *ps)
     return CN_OK;
 }
 
-/* ---- 4. tables ---- */
+/* ---- 3. tables ---- */
 
 struct columns {
     int name, value, range, meaning; /* -1 = absent */
@@ -448,8 +344,8 @@ struct columns {
 
 static bool find_columns(struct parser *ps, const char *line, struct columns *c)
 {
-    const char *cells[MAX_CELLS];
-    int n = protocol_cells(ps, line, cells, MAX_CELLS);
+    const char *cells[PROTOCOL_CELLS];
+    int n = protocol_cells(ps, line, cells, PROTOCOL_CELLS);
 
     *c = (struct columns){-1, -1, -1, -1};
     for (int i = 0; i < n; i++) {
@@ -487,22 +383,22 @@ static cn_status table_range(struct parser *ps, int line, const char *range,
 
     if (is_fixed(range))
         return CN_OK;
-    if (parse_range(range, &p->lo, &p->hi)) {
+    if (protocol_range(range, &p->lo, &p->hi)) {
         p->has_range = true;
         return CN_OK;
     }
-    if (!strchr(range, ',') && !whole_number(range, &x) && strchr(range, ' '))
+    if (!strchr(range, ',') && !protocol_whole_number(range, &x) && strchr(range, ' '))
         return protocol_refuse(ps, line,
                                "%s: range \"%s\": expected LOW-HIGH, LOW to HIGH or a "
                                "list A, B, C",
                                p->path, range);
-    return parse_choices(ps, range, p);
+    return protocol_values(ps, range, strcspn(range, "(;"), &p->choices, &p->n_choices);
 }
 
 static cn_status table_row(struct parser *ps, int line, const struct columns *c)
 {
-    const char *cells[MAX_CELLS], *range;
-    int n = protocol_cells(ps, ps->lines[line].text, cells, MAX_CELLS);
+    const char *cells[PROTOCOL_CELLS], *range;
+    int n = protocol_cells(ps, ps->lines[line].text, cells, PROTOCOL_CELLS);
     struct cn_protocol_param p = {0};
     const struct line *l = &ps->lines[line];
     cn_status st;
@@ -539,10 +435,10 @@ static cn_status read_tables(struct parser *ps)
             !find_columns(ps, ps->lines[i].text, &c))
             continue;
         for (i++; i < ps->n_lines; i++) {
-            const char *cells[MAX_CELLS];
+            const char *cells[PROTOCOL_CELLS];
             cn_status st;
 
-            if (protocol_cells(ps, ps->lines[i].text, cells, MAX_CELLS) == 0)
+            if (protocol_cells(ps, ps->lines[i].text, cells, PROTOCOL_CELLS) == 0)
                 break;
             if (protocol_is_rule_line(ps->lines[i].text))
                 continue;
@@ -554,7 +450,7 @@ static cn_status read_tables(struct parser *ps)
     return CN_OK;
 }
 
-/* ---- 5. settings ---- */
+/* ---- 4. settings ---- */
 
 static cn_status add_setting(struct parser *ps, int line, const char *key, const char *value)
 {
@@ -576,7 +472,12 @@ static cn_status add_setting(struct parser *ps, int line, const char *key, const
     if (st != CN_OK)
         return st;
     p->settings = array;
-    p->settings[p->n_settings++] = (struct cn_protocol_setting){key, value, line + 1};
+    p->settings[p->n_settings++] =
+        (struct cn_protocol_setting){.key = key,
+                                     .value = value,
+                                     .file = ps->lines[line].from.file,
+                                     .line = ps->lines[line].from.number,
+                                     .at = line};
     protocol_understood(ps, line);
     return CN_OK;
 }
@@ -594,7 +495,7 @@ static cn_status read_settings_block(struct parser *ps, int i, int *next)
     struct stack s = {0};
 
     for (; i < ps->n_lines && ps->lines[i].fence == FENCE_YAML; i++) {
-        const char *text = skip_space(ps->lines[i].text);
+        const char *text = protocol_skip_space(ps->lines[i].text);
         struct entry e;
         cn_status st;
 
@@ -643,7 +544,7 @@ cn_status protocol_params(struct parser *ps)
         st = read_tables(ps);
     if (st == CN_OK)
         st = read_settings(ps);
-    if (st == CN_OK && ps->p->n_params == 0)
+    if (st == CN_OK && ps->p->n_params == 0 && !ps->part)
         st = protocol_note(ps, -1, "no parameters: nothing can be explored");
     return st;
 }

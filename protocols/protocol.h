@@ -8,13 +8,16 @@
  *
  * Understood: title, Goal, Training / Simulation parameters (YAML blocks with range comments,
  * Markdown tables), Classification (reward metric and thresholds), the rule table between the
- * markers, settings (a YAML block `explore:`). All else is prose and is listed. Text whose
- * Markdown marks were lost in copying is read by its section titles, with a note. Parameter
- * names are kept as written; whoever holds a describe table resolves old spellings and bare
- * names.
+ * markers, Block Partition, Guardrails, the fields of the example entry, settings (a YAML block
+ * `explore:`). All else is prose and is listed. Text whose Markdown marks were lost in copying
+ * is read by its section titles, with a note. Parameter names are kept as written; whoever
+ * holds a describe table resolves old spellings and bare names.
  *
- * Errors are CN_EINPUT "file:line: key: value: what was expected". `extends:` is
- * CN_EUNSUPPORTED for now.
+ * A file may say `extends: other.md` (a path relative to it). cn_protocol_read joins the two:
+ * `text` then is one whole protocol that needs no other file, and lines in messages are those
+ * of the files as they were written.
+ *
+ * Errors are CN_EINPUT "file:line: key: value: what was expected".
  */
 #ifndef CN_PROTOCOLS_PROTOCOL_H
 #define CN_PROTOCOLS_PROTOCOL_H
@@ -48,12 +51,15 @@ struct cn_protocol_param {
     const char **choices; /* allowed values, unquoted, as written */
     int32_t n_choices;    /* 0 = none; a parameter with neither is not explored (and noted) */
     const char *meaning;  /* "" when none */
+    const char *file;     /* that the line is in: the protocol's name, or one that it extends */
     int line;
+    int at; /* index of the line in the text */
 };
 
 struct cn_protocol_setting { /* from a YAML block under `explore:` (old spelling `claude:`) */
     const char *key, *value; /* value unquoted, as written */
-    int line;
+    const char *file;
+    int line, at;
 };
 
 /* "V_rest_R2 >= 0.2": a config that breaks it is not announced as best and is no parent by choice. */
@@ -61,6 +67,7 @@ struct cn_protocol_guardrail {
     const char *metric;
     bool at_most; /* metric <= bound; else metric >= bound */
     double bound;
+    const char *file; /* "" for one of a setting */
     int line;
 };
 
@@ -78,20 +85,26 @@ struct cn_partition_axis {
     const char *param;   /* as written; the name of a parameter of this protocol */
     const char **values; /* as written, unquoted; FOCUS: none */
     int32_t n_values;
+    /* Of class simulation: its one value holds from the block's start; without a value the
+     * block's start may change it. */
+    bool simulation;
 };
 
 struct cn_protocol_block {
     int64_t first, last; /* block numbers; last INT64_MAX: "6+" */
     cn_partition_kind kind;
-    int64_t count;                  /* DEFAULT, REPLICATE: 0 = the whole block */
+    int64_t count;                  /* DEFAULT, REPLICATE: trainings; 0 = the whole block */
+    bool at_least;                  /* "4+ times": count, then on to the end of the block */
     struct cn_partition_axis *axes; /* VARY, FOCUS */
     int32_t n_axes;
     const char *focus, *strategy; /* the cells, marks removed */
     const char *note;             /* why it is prose, or what was understood in part; "" */
+    const char *file;
     int line;
 };
 
 struct cn_protocol_note {
+    const char *file;
     int line; /* 0 = the whole file */
     const char *text;
 };
@@ -99,6 +112,7 @@ struct cn_protocol_note {
 struct cn_protocol_section {
     const char *heading;
     int level; /* 1..6; 0 = a heading whose marks were lost */
+    const char *file;
     int line;
     bool understood; /* false: prose, kept for readers and prompts */
 };
@@ -106,7 +120,7 @@ struct cn_protocol_section {
 struct cn_protocol {
     struct cn_arena arena;
     const char *name; /* file name for messages */
-    const char *text; /* the whole protocol, unchanged */
+    const char *text; /* the whole protocol: as in the file, or joined with those it extends */
     size_t n;
     char hash[CN_HASH_TEXT]; /* of the text */
 
@@ -124,6 +138,7 @@ struct cn_protocol {
     int32_t n_rules;
     bool rules_builtin;
     size_t rules_start, rules_end; /* bytes between the marker lines; 0, 0 = no markers */
+    const char *rules_file;        /* that the markers stand in; NULL without markers */
     const char *rules_text; /* the words between the markers, as written; "" without markers */
     struct cn_protocol_guardrail *guardrails;
     int32_t n_guardrails;
@@ -144,6 +159,7 @@ struct cn_protocol {
     int32_t n_notes;
 };
 
+/* From a text alone `extends:` is CN_EUNSUPPORTED. */
 CN_MUST_CHECK cn_status cn_protocol_parse(const char *name, const char *text, size_t n,
                                           struct cn_protocol **out, struct cn_err *err);
 CN_MUST_CHECK cn_status cn_protocol_read(const char *path, struct cn_protocol **out,
@@ -154,6 +170,10 @@ void cn_protocol_free(struct cn_protocol *p); /* NULL is fine */
  * newline. */
 void cn_protocol_dump(const struct cn_protocol *p, struct cn_buf *out);
 
+/* The same for scripts: members of the object that is open in the writer (base/json.h). */
+struct cn_json_writer;
+void cn_protocol_json(const struct cn_protocol *p, struct cn_json_writer *w);
+
 /* Names of the entry fields that a Log Format section may choose, NULL-terminated: "Mode/Strategy",
  * "Seeds", "Config", ... (logs/FORMAT.md). Heading, Node, Metrics or Outcome, and Next are always
  * written: readers live on them. */
@@ -161,6 +181,13 @@ const char *const *cn_protocol_log_fields(void);
 
 /* The partition row of a block; NULL: none. */
 const struct cn_protocol_block *cn_protocol_block(const struct cn_protocol *p, int64_t number);
+
+/* "V_rest_R2 >= 0.2, training_time_min at most 30" (explore.guardrails): the list in the arena.
+ * `where` begins the message. CN_EINPUT for words that are no bound. */
+CN_MUST_CHECK cn_status cn_guardrails_parse(struct cn_arena *a, const char *text,
+                                            const char *where,
+                                            struct cn_protocol_guardrail **out, int32_t *out_n,
+                                            struct cn_err *err);
 
 /* The setting's value or NULL. */
 const char *cn_protocol_setting(const struct cn_protocol *p, const char *key);

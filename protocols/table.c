@@ -5,7 +5,7 @@
 #include "protocols/protocol_int.h"
 #include "protocols/words.h"
 
-enum { MAX_CELLS = 16, MAX_RULES = 200 };
+enum { MAX_RULES = 200 };
 
 bool protocol_is_rule_line(const char *line)
 {
@@ -43,8 +43,8 @@ struct columns {
 
 static bool find_columns(struct parser *ps, const char *line, struct columns *c)
 {
-    const char *cells[MAX_CELLS];
-    int n = protocol_cells(ps, line, cells, MAX_CELLS);
+    const char *cells[PROTOCOL_CELLS];
+    int n = protocol_cells(ps, line, cells, PROTOCOL_CELLS);
 
     *c = (struct columns){-1, -1, -1};
     for (int i = 0; i < n; i++) {
@@ -71,8 +71,8 @@ static cn_status add_rule(struct parser *ps, int line, const char *condition,
 
     if (p->n_rules >= MAX_RULES)
         return protocol_refuse(ps, line, "rule table: more than %d rows", MAX_RULES);
-    st = cn_rule_parse(&p->arena, condition, strategy, action, p->reward, p->name, line + 1,
-                       &rule, ps->err);
+    st = cn_rule_parse(&p->arena, condition, strategy, action, p->reward,
+                       ps->lines[line].from.file, ps->lines[line].from.number, &rule, ps->err);
 
     if (st != CN_OK)
         return st;
@@ -118,8 +118,8 @@ static bool split_bare_row(struct parser *ps, const char *words, const char **co
 static cn_status read_table(struct parser *ps, int i, const struct columns *c, int *next)
 {
     for (; i < ps->n_lines; i++) {
-        const char *cells[MAX_CELLS];
-        int n = protocol_cells(ps, ps->lines[i].text, cells, MAX_CELLS);
+        const char *cells[PROTOCOL_CELLS];
+        int n = protocol_cells(ps, ps->lines[i].text, cells, PROTOCOL_CELLS);
         cn_status st;
 
         if (n == 0)
@@ -174,7 +174,7 @@ static cn_status find_markers(struct parser *ps, int *begin, int *end)
                 return protocol_refuse(ps, i,
                                        "Parent Selection Rule: a second marker; the first "
                                        "stands in line %d",
-                                       *begin + 1);
+                                       ps->lines[*begin].from.number);
             *begin = i;
         } else if (l->section == SECTION_RULES_END &&
                    (i == 0 || ps->lines[i - 1].section != SECTION_RULES_END)) {
@@ -236,6 +236,11 @@ cn_status protocol_rules(struct parser *ps)
         return use_builtin(ps, -1, "no Parent Selection Rule markers");
     p->rules_start = ps->lines[begin + 1].start;
     p->rules_end = ps->lines[end].start;
+    p->rules_file = ps->lines[begin].from.file;
+    p->rules_text =
+        cn_arena_strndup(&p->arena, p->text + p->rules_start, p->rules_end - p->rules_start);
+    if (!p->rules_text)
+        return protocol_no_memory(ps);
     st = read_rules(ps, begin, end);
     if (st != CN_OK)
         return st;
