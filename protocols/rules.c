@@ -6,8 +6,12 @@
 #include <string.h>
 
 #include "base/banned.h"
+#include "base/caps.h"
 #include "base/text.h"
+#include "protocols/rules_int.h"
 #include "protocols/words.h"
+
+enum { SHOWN_CONDITION = 160, SHOWN_WHY = 240 };
 
 /* ---- names ---- */
 
@@ -32,6 +36,24 @@ const char *cn_strategy_name(cn_strategy s)
     return strategy_names[s];
 }
 
+/* "Robustness test" for robustness-test: case, blanks and underlines do not matter. */
+static bool same_name(const char *words, const char *name)
+{
+    size_t n = strlen(name);
+
+    for (size_t i = 0; i < n; i++) {
+        char c = words[i];
+
+        if (c == ' ' || c == '_')
+            c = '-';
+        if (c >= 'A' && c <= 'Z')
+            c = (char)(c - 'A' + 'a');
+        if (c != name[i])
+            return false;
+    }
+    return words[n] == '\0';
+}
+
 bool cn_strategy_parse(const char *name, cn_strategy *out)
 {
     static const struct {
@@ -39,16 +61,17 @@ bool cn_strategy_parse(const char *name, cn_strategy *out)
         cn_strategy now;
     } aliases[] = {{"forced-branch", CN_STRATEGY_FORCE_BRANCH},
                    {"success-exploit", CN_STRATEGY_EXPLOIT},
-                   {"robustness test", CN_STRATEGY_ROBUSTNESS_TEST},
-                   {"failure probe", CN_STRATEGY_FAILURE_PROBE}};
+                   {"switch-dim", CN_STRATEGY_SWITCH_DIMENSION},
+                   {"recombination", CN_STRATEGY_RECOMBINE},
+                   {"seed-variation", CN_STRATEGY_SEED_VARY}};
 
     for (int s = 0; s < CN_STRATEGY_OTHER; s++)
-        if (cn_words_same(name, strategy_names[s])) {
+        if (same_name(name, strategy_names[s])) {
             *out = (cn_strategy)s;
             return true;
         }
     for (size_t i = 0; i < sizeof(aliases) / sizeof(aliases[0]); i++)
-        if (cn_words_same(name, aliases[i].old)) {
+        if (same_name(name, aliases[i].old)) {
             *out = aliases[i].now;
             return true;
         }
@@ -58,8 +81,16 @@ bool cn_strategy_parse(const char *name, cn_strategy *out)
 
 const char *cn_parent_rule_name(cn_parent_rule r)
 {
-    static const char *const names[] = {"highest UCB", "highest UCB not among the last k",
-                                        "random among the top k", "best node, unchanged"};
+    static const char *const names[] = {"highest UCB",
+                                        "highest UCB not among the last k",
+                                        "random among the top k",
+                                        "best node, unchanged",
+                                        "second highest UCB",
+                                        "best node",
+                                        "random node",
+                                        "fewest visits",
+                                        "most differing node, unchanged",
+                                        "by the strategy"};
     return names[r];
 }
 
@@ -117,239 +148,86 @@ const struct cn_rule *cn_rules_default(int32_t *out_n)
     return builtin;
 }
 
-/* ---- conditions ---- */
+/* ---- an iteration's row ---- */
 
-static int64_t resolve(int64_t k, int64_t div, int64_t n_iter_block)
+/* A condition is a table cell and may be long; the numbers behind it matter more. */
+static size_t shown_length(const char *condition)
 {
-    if (div > 0)
-        k = n_iter_block / div;
-    return k < 1 ? 1 : k;
+    return cn_text_utf8_cut(condition, strlen(condition), SHOWN_CONDITION);
 }
 
-static bool success(const struct cn_rule *r, const struct cn_rule_context *c, double reward)
+/* Length of the shown condition when the words begin with it, else 0. */
+static size_t begins_with(const char *words, const char *condition)
 {
-    bool below = r->has_threshold ? r->threshold_below : c->lower_is_better;
-    double limit = r->has_threshold ? r->threshold : c->converged;
-    double metric = c->lower_is_better ? -reward : reward;
+    size_t n = shown_length(condition);
 
-    if (isnan(reward))
-        return false;
-    if (r->has_threshold && r->threshold_strict)
-        return below ? metric < limit : metric > limit;
-    return below ? metric <= limit : metric >= limit;
+    return n > 0 && strncmp(words, condition, n) == 0 &&
+                   (words[n] == '\0' || words[n] == ':' || words[n] == ';')
+               ? n
+               : 0;
 }
 
-/* The newest iteration whose strategy came from this row; 0 = it never fired in this block. */
-static int64_t last_fired(const struct cn_rule_context *c, int32_t row)
+int32_t cn_rules_row_of(const struct cn_rule *rules, int32_t n_rules, const char *parent_rule,
+                        const char *strategy)
 {
-    for (int64_t i = c->n_facts - 1; i >= 0; i--)
-        if (c->facts[i].row == row)
-            return c->facts[i].iteration;
-    return 0;
-}
+    int64_t number = 0, best = 0;
+    int32_t row = -1;
+    const char *words = parent_rule + 4;
+    cn_strategy s;
 
-static int64_t finished_after(const struct cn_rule_context *c, int64_t iteration)
-{
-    int64_t n = 0;
+    if (!cn_text_starts(parent_rule, "row "))
+        return -1;
+    while (*words >= '0' && *words <= '9' && number < 1000000)
+        number = 10 * number + (*words++ - '0');
+    if (words[0] != ':' || words[1] != ' ')
+        return -1;
+    words += 2;
+    (void)cn_strategy_parse(strategy, &s);
+    for (int32_t i = 0; i < n_rules; i++) {
+        /* A longer condition, then the strategy, then the number: in this order. */
+        int64_t fit = 4 * (int64_t)begins_with(words, rules[i].condition);
 
-    for (int64_t i = 0; i < c->n_facts; i++)
-        n += c->facts[i].finished && c->facts[i].iteration > iteration;
-    return n;
-}
-
-/* A row that is no streak rests after it fired. */
-static bool resting(const struct cn_rule_context *c, int32_t row)
-{
-    int64_t fired = last_fired(c, row);
-
-    return fired > 0 && finished_after(c, fired) < resolve(0, 4, c->n_iter_block);
-}
-
-enum { SHOWN_IDS = 6 };
-
-/* The newest finished iterations since the row last fired, walked backwards. */
-struct streak {
-    int64_t n, first, last; /* length; lowest and highest id */
-    int64_t ids[SHOWN_IDS]; /* descending */
-    double lo, hi;          /* rewards */
-};
-
-static void streak_add(struct streak *s, const struct cn_rule_fact *f)
-{
-    if (s->n == 0)
-        s->last = f->iteration;
-    if (s->n < SHOWN_IDS)
-        s->ids[s->n] = f->iteration;
-    s->first = f->iteration;
-    s->n++;
-}
-
-/* "iterations 4, 5, 6", or "iterations 4 to 12 (9)". */
-static void put_streak(struct cn_buf *b, const struct streak *s)
-{
-    if (s->n > SHOWN_IDS) {
-        cn_buf_printf(b, "iterations %" PRId64 " to %" PRId64 " (%" PRId64 ")", s->first,
-                      s->last, s->n);
-        return;
-    }
-    cn_buf_adds(b, s->n == 1 ? "iteration " : "iterations ");
-    for (int64_t i = s->n - 1; i >= 0; i--)
-        cn_buf_printf(b, "%" PRId64 "%s", s->ids[i], i > 0 ? ", " : "");
-}
-
-static bool consecutive(const struct cn_rule *r, int32_t row, const struct cn_rule_context *c,
-                        struct cn_buf *why)
-{
-    int64_t k = resolve(r->count, r->count_div, c->n_iter_block), floor_id = last_fired(c, row);
-    struct streak s = {0};
-
-    for (int64_t i = c->n_facts - 1; i >= 0 && s.n < k; i--) {
-        const struct cn_rule_fact *f = &c->facts[i];
-
-        if (f->iteration <= floor_id)
-            break;
-        if (!f->finished)
-            continue;
-        if (f->failed || !success(r, c, f->reward))
-            break;
-        streak_add(&s, f);
-    }
-    put_streak(why, &s);
-    return s.n >= k;
-}
-
-static bool plateau(const struct cn_rule *r, int32_t row, const struct cn_rule_context *c,
-                    struct cn_buf *why)
-{
-    int64_t k = resolve(r->count, r->count_div, c->n_iter_block), floor_id = last_fired(c, row);
-    double sign = c->lower_is_better ? -1 : 1;
-    struct streak s = {.lo = (double)INFINITY, .hi = -(double)INFINITY};
-
-    for (int64_t i = c->n_facts - 1; i >= 0 && s.n < k; i--) {
-        const struct cn_rule_fact *f = &c->facts[i];
-
-        if (f->iteration <= floor_id)
-            break;
-        if (!f->finished)
-            continue;
-        if (f->failed || isnan(f->reward))
-            break;
-        s.lo = fmin(s.lo, sign * f->reward);
-        s.hi = fmax(s.hi, sign * f->reward);
-        if ((s.hi - s.lo) / 2 > r->tolerance)
-            break;
-        streak_add(&s, f);
-    }
-    put_streak(why, &s);
-    cn_buf_printf(why, " within %.4g to %.4g", s.lo, s.hi);
-    return s.n >= k;
-}
-
-/* Mean of the node's ok rewards; *trainings counts every iteration of it, in flight and failed
- * included. */
-static double node_mean(const struct cn_rule_context *c, int64_t node, int64_t *trainings)
-{
-    double sum = 0;
-    int64_t ok = 0;
-
-    *trainings = 0;
-    for (int64_t i = 0; i < c->n_facts; i++) {
-        const struct cn_rule_fact *f = &c->facts[i];
-
-        if (f->node != node)
-            continue;
-        ++*trainings;
-        if (f->finished && !f->failed && !isnan(f->reward)) {
-            sum += f->reward;
-            ok++;
+        if (fit > 0)
+            fit += 2 * (rules[i].strategy == s) + (number == i + 1);
+        if (fit > best) {
+            best = fit;
+            row = i;
         }
     }
-    return ok > 0 ? sum / (double)ok : (double)NAN;
-}
-
-static int64_t best_node(const struct cn_rule_context *c, double *mean, int64_t *trainings)
-{
-    int64_t best = 0;
-
-    *mean = (double)NAN;
-    *trainings = 0;
-    for (int64_t i = 0; i < c->n_facts; i++) {
-        int64_t n;
-        double m = node_mean(c, c->facts[i].node, &n);
-
-        if (isnan(m))
-            continue;
-        if (best == 0 || m > *mean || (m == *mean && c->facts[i].node < best)) {
-            best = c->facts[i].node;
-            *mean = m;
-            *trainings = n;
-        }
-    }
-    return best;
-}
-
-static bool good_config(const struct cn_rule *r, int32_t row, const struct cn_rule_context *c,
-                        struct cn_buf *why)
-{
-    double mean;
-    int64_t trainings, node = best_node(c, &mean, &trainings);
-
-    if (node == 0 || trainings != 1 || resting(c, row))
-        return false;
-    cn_buf_printf(why, "node %" PRId64 " reached %.4g in its only training", node,
-                  c->lower_is_better ? -mean : mean);
-    return success(r, c, mean);
-}
-
-static bool rate_holds(const struct cn_rule *r, double rate, struct cn_buf *why)
-{
-    if (isnan(rate))
-        return false;
-    cn_buf_printf(why, "%.0f%% now", 100 * rate);
-    return r->cond == CN_COND_IMPROVEMENT_ABOVE ? rate > r->rate : rate < r->rate;
-}
-
-static bool holds(const struct cn_rule *r, int32_t row, const struct cn_rule_context *c,
-                  struct cn_buf *why)
-{
-    switch (r->cond) {
-    case CN_COND_CONSECUTIVE:
-        return consecutive(r, row, c, why);
-    case CN_COND_PLATEAU:
-        return plateau(r, row, c, why);
-    case CN_COND_GOOD_CONFIG:
-        return good_config(r, row, c, why);
-    case CN_COND_BRANCHING_BELOW:
-        return rate_holds(r, c->branching_rate, why);
-    case CN_COND_IMPROVEMENT_BELOW:
-    case CN_COND_IMPROVEMENT_ABOVE:
-        return !resting(c, row) && rate_holds(r, c->improvement_rate, why);
-    case CN_COND_DEFAULT: /* kept for the end */
-    case CN_COND_PROSE:
-        break;
-    }
-    return false;
+    return row;
 }
 
 /* ---- the choice ---- */
 
-static void fill(struct cn_rule_choice *out, const struct cn_rule *r, int32_t row,
-                 const struct cn_rule_context *c, const char *why)
+static int64_t rerun_of(const struct cn_rule *r, const struct cn_rule_context *c,
+                        const struct rules_evidence *e)
 {
     double mean;
     int64_t trainings;
-    /* A condition is a table cell and may be long; the numbers matter more. */
-    size_t shown = cn_text_utf8_cut(r->condition, strlen(r->condition), 160);
 
+    if (r->parent_rule == CN_PARENT_BEST_RERUN)
+        return rules_best_node(c, &mean, &trainings);
+    return r->parent_rule == CN_PARENT_SPREAD_RERUN ? e->nodes[0] : 0;
+}
+
+static void fill(struct cn_rule_choice *out, const struct cn_rule *r, int32_t row,
+                 const struct cn_rule_context *c, struct rules_evidence *e)
+{
+    const char *why = cn_buf_str(e->why);
+
+    rules_evidence_for(r->strategy, c, e);
     out->row = row;
     out->strategy = r->strategy;
     out->parent_rule = r->parent_rule;
-    out->k = resolve(r->parent_k, r->parent_div, c->n_iter_block);
-    out->rerun_node =
-        r->parent_rule == CN_PARENT_BEST_RERUN ? best_node(c, &mean, &trainings) : 0;
+    out->k = rules_resolve(r->parent_k, r->parent_div, c->n_iter_block);
+    out->rerun_node = rerun_of(r, c, e);
+    out->nodes[0] = e->nodes[0];
+    out->nodes[1] = e->nodes[1];
+    out->param = e->param;
     out->strategy_name = cn_strategy_name(r->strategy);
-    cn_text_format(out->text, sizeof(out->text), "row %d: %.*s%s%.200s", (int)row + 1,
-                   (int)shown, r->condition, why[0] ? ": " : "", why);
+    cn_text_format(out->text, sizeof(out->text), "row %d: %.*s%s%.*s", (int)row + 1,
+                   (int)shown_length(r->condition), r->condition, why[0] ? ": " : "",
+                   (int)cn_text_utf8_cut(why, strlen(why), SHOWN_WHY), why);
 }
 
 static void check_facts(const struct cn_rule_context *c)
@@ -369,24 +247,28 @@ void cn_rules_choose(const struct cn_rule *rules, int32_t n_rules,
                                            .parent_k = 1};
     int32_t chosen = -1;
     struct cn_buf why;
+    struct rules_evidence e = {.why = &why, .param = -1};
 
     *out = (struct cn_rule_choice){0};
     check_facts(c);
-    cn_buf_init(&why, CN_RULE_TEXT);
+    cn_buf_init(&why, CN_CAP_TEXT);
     for (int32_t i = 0; i < n_rules && chosen < 0; i++) {
         cn_buf_reset(&why);
-        if (holds(&rules[i], i, c, &why))
+        e = (struct rules_evidence){.why = &why, .param = -1};
+        if (rules_holds(&rules[i], i, c, &e))
             chosen = i;
     }
-    if (chosen < 0)
+    if (chosen < 0) {
         cn_buf_reset(&why);
+        e = (struct rules_evidence){.why = &why, .param = -1};
+    }
     for (int32_t i = 0; i < n_rules && chosen < 0; i++)
         if (rules[i].cond == CN_COND_DEFAULT)
             chosen = i;
     if (chosen >= 0) {
-        fill(out, &rules[chosen], chosen, c, cn_buf_str(&why));
+        fill(out, &rules[chosen], chosen, c, &e);
     } else {
-        fill(out, &implied, n_rules, c, "");
+        fill(out, &implied, n_rules, c, &e);
         cn_text_copy(out->text, sizeof(out->text),
                      "no row holds and the table has no Default: exploit");
     }

@@ -94,10 +94,21 @@ static struct cn_rule_choice choose(const struct campaign *c, int64_t first)
     for (int64_t i = first; i <= c->n; i++) {
         const struct iteration *t = &c->it[i];
 
-        rf[i - first] = (struct cn_rule_fact){i,    t->node,          t->parent, t->replicate,
-                                              true, isnan(t->reward), t->reward, t->row};
-        bf[i - first] = (struct cn_block_fact){i,    t->node,          t->parent, t->replicate,
-                                               true, isnan(t->reward), t->reward};
+        rf[i - first] = (struct cn_rule_fact){.iteration = i,
+                                              .node = t->node,
+                                              .parent = t->parent,
+                                              .replicate = t->replicate,
+                                              .finished = true,
+                                              .failed = isnan(t->reward),
+                                              .reward = t->reward,
+                                              .row = t->row};
+        bf[i - first] = (struct cn_block_fact){.iteration = i,
+                                               .node = t->node,
+                                               .parent = t->parent,
+                                               .replicate = t->replicate,
+                                               .finished = true,
+                                               .failed = isnan(t->reward),
+                                               .reward = t->reward};
     }
     cn_block_measure(bf, rc.n_facts, BLOCK, .05, 3, &s);
     rc.branching_rate = s.branching_rate;
