@@ -105,10 +105,77 @@ const struct cn_iteration *cn_history_iteration(const struct cn_history *h, int6
 
 const struct cn_block *cn_history_block(const struct cn_history *h, int64_t number)
 {
-    for (int64_t i = 0; i < h->n_blocks; i++)
-        if (h->blocks[i].number == number)
-            return &h->blocks[i];
+    int64_t lo = 0, hi = h->n_blocks;
+
+    /* Nearly always all of them are there. */
+    if (number >= 1 && number <= h->n_blocks && h->blocks[number - 1].number == number)
+        return &h->blocks[number - 1];
+    while (lo < hi) {
+        int64_t mid = lo + (hi - lo) / 2;
+        if (h->blocks[mid].number < number)
+            lo = mid + 1;
+        else
+            hi = mid;
+    }
+    return lo < h->n_blocks && h->blocks[lo].number == number ? &h->blocks[lo] : NULL;
+}
+
+/* ---- the trainings of a node ---- */
+
+cn_status cn_history_index(struct cn_history *h)
+{
+    int64_t *first = h->first_run, *next = h->next_run;
+
+    /* Chains that were made with room to spare are made again in place. */
+    if (!next || h->n_nodes > h->room_nodes || h->n_iterations > h->room_iterations) {
+        int64_t n = h->room_nodes > h->n_nodes ? h->room_nodes : h->n_nodes;
+        int64_t m = h->room_iterations > h->n_iterations ? h->room_iterations : h->n_iterations;
+
+        first = cn_arena_alloc(&h->arena, (size_t)n + 1, sizeof *first);
+        next = cn_arena_alloc(&h->arena, (size_t)m + 1, sizeof *next);
+    }
+    h->first_run = h->next_run = NULL;
+    if (!first || !next)
+        return CN_ENOMEM;
+    for (int64_t k = 0; k < h->n_nodes; k++)
+        first[k] = -1;
+    /* From the end, so that the chains come out in id order. */
+    for (int64_t i = h->n_iterations - 1; i >= 0; i--) {
+        const struct cn_node *n = cn_history_node(h, h->iterations[i].node);
+        next[i] = n ? first[n - h->nodes] : -1;
+        if (n)
+            first[n - h->nodes] = i;
+    }
+    h->first_run = first;
+    h->next_run = next;
+    return CN_OK;
+}
+
+static const struct cn_iteration *scan_for_run(const struct cn_history *h, int64_t node,
+                                               int64_t from)
+{
+    for (int64_t i = from; i < h->n_iterations; i++)
+        if (h->iterations[i].node == node)
+            return &h->iterations[i];
     return NULL;
+}
+
+const struct cn_iteration *cn_history_run(const struct cn_history *h, int64_t node,
+                                          const struct cn_iteration *prev)
+{
+    const struct cn_node *n;
+    int64_t at;
+
+    if (!h->next_run)
+        return scan_for_run(h, node, prev ? prev - h->iterations + 1 : 0);
+    if (prev) {
+        at = h->next_run[prev - h->iterations];
+    } else {
+        n = cn_history_node(h, node);
+        at = n ? h->first_run[n - h->nodes] : -1;
+    }
+    /* A history that was cut short by hand ends where its count says. */
+    return at >= 0 && at < h->n_iterations ? &h->iterations[at] : NULL;
 }
 
 double cn_iteration_metric(const struct cn_iteration *it, const char *name)
@@ -128,13 +195,22 @@ struct cn_spread cn_history_spread_upto(const struct cn_history *h, int64_t node
                                         cn_iter_state state, int64_t last)
 {
     struct cn_spread s = {0, (double)NAN, (double)NAN, (double)NAN, (double)NAN};
+    const struct cn_node *of = cn_history_node(h, node);
+    const struct cn_before *before = of && pool == CN_POOL_SEARCH ? of->before : NULL;
     /* Welford, "Note on a method for calculating corrected sums" (1962). */
     double mean = 0, m2 = 0;
 
-    for (int64_t i = 0; i < h->n_iterations && h->iterations[i].id <= last; i++) {
-        const struct cn_iteration *it = &h->iterations[i];
-        if (it->node != node || it->state < state || it->outcome != CN_OUTCOME_OK ||
-            it->confirmation != (pool == CN_POOL_CONFIRMATION))
+    if (before && before->search.n > 0) {
+        s = before->search;
+        mean = s.mean;
+        m2 = before->m2;
+    }
+
+    for (const struct cn_iteration *it = cn_history_run(h, node, NULL); it && it->id <= last;
+         it = cn_history_run(h, node, it)) {
+        if (it->state < state || it->outcome != CN_OUTCOME_OK ||
+            it->confirmation != (pool == CN_POOL_CONFIRMATION) ||
+            (before && it->id <= before->last))
             continue;
         double d = it->reward - mean;
         s.n++;

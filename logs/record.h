@@ -64,6 +64,23 @@ struct cn_metric {
     double value; /* NaN: the trainer reported null */
 };
 
+/* Rewards of one node over its finished ok iterations. The search pools everything but
+ * confirmations; the final report looks at confirmations alone. std is the sample standard
+ * deviation (n-1), NaN for n < 2. */
+typedef enum { CN_POOL_SEARCH, CN_POOL_CONFIRMATION } cn_pool;
+struct cn_spread {
+    int64_t n;
+    double mean, std, min, max; /* NaN when n = 0 */
+};
+
+/* The oldest trainings of a node that was trained so often that not all are there. */
+struct cn_before {
+    int64_t last;      /* id of the last of them; the node's first training is there as well */
+    int64_t trainings; /* of any outcome */
+    struct cn_spread search; /* std is the square root of m2 / (n - 1), as of any other */
+    double m2;
+};
+
 struct cn_node {
     int64_t id, parent; /* parent 0 = root */
     int64_t block;      /* 1-based */
@@ -75,6 +92,7 @@ struct cn_node {
     const char *strategy; /* exploit, failure-probe, explore, robustness-test, force-branch,
                              root, user, ... */
     const char *proposer; /* embedded, sobol, random, user, llm:... */
+    const struct cn_before *before; /* NULL nearly always: all its trainings are there */
 };
 
 struct cn_iteration {
@@ -115,6 +133,18 @@ struct cn_iteration {
     int64_t planned_ms, submitted_ms, finished_ms;
 };
 
+/* A closed block in numbers, as of its end; later trainings of its nodes do not change them. Kept
+ * in the store, so that a block's rows need not be there to be spoken of. */
+struct cn_rollup {
+    bool known; /* false: the block is open, or the history was not loaded from a store */
+    /* Search iterations; failed = outcome not ok. */
+    int64_t all, ok, converged, failed;
+    int64_t best_node;     /* 0: no iteration had a result */
+    struct cn_spread best; /* of that node in the search */
+    double worst;          /* lowest reward; NaN: none */
+    double minutes;        /* sum of training_time_min */
+};
+
 struct cn_block {
     int64_t number, first, last; /* iteration ids */
     /* Simulation keys and values of this block: path, "", value. */
@@ -122,6 +152,27 @@ struct cn_block {
     int n_regime;
     bool closed;
     const char *edit_note; /* the protocol edit or why there was none */
+    struct cn_rollup roll;
+};
+
+/* A sealed part of the log (logs/FORMAT.md, section 4): the entries first..last. */
+struct cn_volume {
+    int64_t number, first, last; /* number counts from 1 */
+    int64_t bytes;
+    char hash[CN_HASH_TEXT];
+};
+
+/* What a window leaves out (cn_store_window). Whoever counts over the arrays adds these. */
+struct cn_older {
+    /* Smaller ids are there only where somebody needs them (pinned); 0: everything is there. */
+    int64_t first;
+    int64_t searched, ok, converged, failed; /* as in a rollup, of the iterations left out */
+    double minutes;
+    double worst; /* lowest reward of the search before `first`; NaN: none */
+    /* Keys that mutations before `first` touched, in that order; only when the run has no
+     * log_keys. */
+    const char **paths;
+    int64_t n_paths;
 };
 
 struct cn_message {
@@ -167,7 +218,7 @@ struct cn_run_info {
     const char *log_fields;
 };
 
-/* Everything, in id order. */
+/* Everything, or a window of it (`older`), in id order. */
 struct cn_history {
     struct cn_arena arena;
     struct cn_run_info info;
@@ -183,6 +234,17 @@ struct cn_history {
     int64_t n_events;
     struct cn_text_version *texts;
     int64_t n_texts;
+    struct cn_volume *volumes;
+    int64_t n_volumes;
+    struct cn_older older;
+    /* Trainings of a node as a chain (cn_history_index); NULL: not made, lookups scan. Positions
+     * in `iterations`, -1 = none. */
+    int64_t *first_run; /* [n_nodes] */
+    int64_t *next_run;  /* [n_iterations] */
+    /* Of a history from a store: what its arrays have room for, and what it held when it was
+     * loaded (cn_store_refresh). */
+    int64_t room_nodes, room_iterations;
+    size_t loaded_bytes;
 };
 
 const char *cn_iter_state_name(cn_iter_state s);
@@ -200,14 +262,15 @@ const struct cn_block *cn_history_block(const struct cn_history *h, int64_t numb
 /* NaN when absent. */
 double cn_iteration_metric(const struct cn_iteration *it, const char *name);
 
-/* Rewards of one node over its finished ok iterations. The search pools everything but
- * confirmations; the final report looks at confirmations alone. std is the sample standard
- * deviation (n-1), NaN for n < 2. */
-typedef enum { CN_POOL_SEARCH, CN_POOL_CONFIRMATION } cn_pool;
-struct cn_spread {
-    int64_t n;
-    double mean, std, min, max; /* NaN when n = 0 */
-};
+/* Trainings of a node in id order: the first one (prev NULL), then the one after `prev`; NULL at
+ * the end. A step costs O(1) once cn_history_index was called, else a scan.
+ *     for (it = cn_history_run(h, id, NULL); it; it = cn_history_run(h, id, it)) */
+const struct cn_iteration *cn_history_run(const struct cn_history *h, int64_t node,
+                                          const struct cn_iteration *prev);
+/* Chains in the history's arena; to be made again when its rows change. CN_ENOMEM leaves none:
+ * slower, not wrong. */
+CN_MUST_CHECK cn_status cn_history_index(struct cn_history *h);
+
 struct cn_spread cn_history_spread(const struct cn_history *h, int64_t node, cn_pool pool);
 /* The same over iterations that have at least reached `state` and whose id is at most `last`. */
 struct cn_spread cn_history_spread_upto(const struct cn_history *h, int64_t node, cn_pool pool,

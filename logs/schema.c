@@ -94,7 +94,36 @@ static const char *const v2[] = {
     NULL,
 };
 
-static const char *const *const migrations[] = {v1, v2};
+/* Long runs: rows that need not be read to be spoken of. A node's config may be kept as the lines
+ * in which it differs from another node's (base; store_config.c); rollups of closed blocks
+ * (store_rollup.c); sealed parts of the log; how far a projection's stable part goes; indexes for
+ * what is asked of a part. */
+static const char *const v3[] = {
+    "ALTER TABLE node ADD COLUMN base INTEGER REFERENCES node;"
+    "CREATE INDEX node_full ON node (id) WHERE base IS NULL;"
+    "CREATE INDEX node_hash ON node (config_hash);"
+    "CREATE INDEX node_parent ON node (parent);"
+    "CREATE INDEX iteration_node ON iteration (node);"
+    "CREATE INDEX iteration_unfinished ON iteration (id) WHERE state <> 'committed';"
+    "CREATE INDEX iteration_confirmation ON iteration (id) WHERE confirmation;"
+    "CREATE INDEX event_iteration ON event (iteration);"
+    "CREATE INDEX message_pending ON message (id) WHERE acked_ms = 0;",
+
+    "CREATE TABLE block_roll ("
+    " block INTEGER PRIMARY KEY REFERENCES block, n INTEGER NOT NULL, ok INTEGER NOT NULL,"
+    " converged INTEGER NOT NULL, failed INTEGER NOT NULL, best INTEGER REFERENCES node,"
+    " best_n INTEGER NOT NULL, best_mean REAL, best_std REAL, best_min REAL, best_max REAL,"
+    " worst REAL, minutes REAL NOT NULL) STRICT;"
+    "CREATE TABLE volume ("
+    " number INTEGER PRIMARY KEY, first INTEGER NOT NULL, last INTEGER NOT NULL,"
+    " bytes INTEGER NOT NULL, hash TEXT NOT NULL) STRICT;"
+    "ALTER TABLE projection ADD COLUMN form INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE projection ADD COLUMN stable INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE projection ADD COLUMN upto INTEGER NOT NULL DEFAULT 0;",
+    NULL,
+};
+
+static const char *const *const migrations[] = {v1, v2, v3};
 
 int cn_schema_version(void)
 {
@@ -124,6 +153,16 @@ static const struct cn_schema_rule rules[] = {
      "iteration %lld lies outside its block"},
     {"SELECT number FROM block WHERE NOT closed AND number < (SELECT max(number) FROM block)",
      "block %lld is open but not the last"},
+    {"SELECT number FROM block WHERE closed <> EXISTS (SELECT 1 FROM block_roll WHERE block ="
+     " number)",
+     "block %lld: closed without a rollup, or open with one"},
+    {"SELECT n.id FROM node n WHERE n.base IS NOT NULL AND NOT EXISTS (SELECT 1 FROM node f "
+     "WHERE"
+     " f.id = n.base AND f.base IS NULL AND f.id < n.id)",
+     "node %lld: its config leans on a node without a whole one"},
+    {"SELECT number FROM volume v WHERE first > last OR first <> coalesce((SELECT last + 1 FROM"
+     " volume WHERE number = v.number - 1), first)",
+     "volume %lld of the log does not follow the one before"},
     {"SELECT 1 WHERE (SELECT count(*) FROM run) <> 1", "the run's settings are missing (%lld)"},
     {NULL, NULL},
 };

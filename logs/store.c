@@ -212,6 +212,8 @@ cn_status cn_store_end(struct cn_store *s, cn_status st, struct cn_err *err)
     bool changed = sqlite3_total_changes(s->db) != s->changes_before;
 
     st = finish(s, st, err);
+    if (st != CN_OK)
+        cn_store_forget_base(s); /* it may be a row that is not there any more */
     if (st == CN_OK && changed)
         cn_file_durable_point();
     return st;
@@ -280,6 +282,8 @@ static cn_status migrate(struct cn_store *s, int from, struct cn_err *err)
         for (const char *const *sql = cn_schema_migration(v); st == CN_OK && *sql; sql++)
             if (sqlite3_exec(s->db, *sql, NULL, NULL, NULL) != SQLITE_OK)
                 st = cn_sql_error(s, sqlite3_errcode(s->db), "a migration", err);
+    if (st == CN_OK && from > 0 && from < 3)
+        st = cn_store_roll_all(s, err);
     char pragma[64];
     cn_text_format(pragma, sizeof(pragma), "PRAGMA user_version = %d", cn_schema_version());
     if (st == CN_OK)
@@ -413,6 +417,7 @@ void cn_store_close(struct cn_store *s)
     if (!s)
         return;
     sqlite3_close(s->db);
+    cn_store_forget_base(s);
     cn_free(s->dir);
     cn_free(s);
 }

@@ -203,9 +203,37 @@ CN_MUST_CHECK cn_status cn_store_user_edit(struct cn_store *s, const char *name,
 /* -- reading -- */
 
 /* Everything, as of one moment. `h` is overwritten; free it with cn_history_clear (also after
- * an error). */
+ * an error). Memory grows with the run: for what is made once (an export, a test). */
 CN_MUST_CHECK cn_status cn_store_history(struct cn_store *s, struct cn_history *h,
                                          struct cn_err *err);
+
+/* The same for a run of any length, in bounded memory: the blocks of about the last `iterations`
+ * iterations (at least the newest two) with all their rows, every block's own row, and of older
+ * rows only the pinned ones: the first node, confirmed nodes, the CN_STORE_BEST best of older
+ * blocks, what the window's rows refer to (also by an equal config), and the parents of these;
+ * each with its first training and its newest CN_STORE_RUNS (cn_node.before has the others).
+ * h->older counts what is left out. Of a run that fits, it is cn_store_history. */
+enum { CN_STORE_WINDOW = 4000 }; /* what the harness works with */
+CN_MUST_CHECK cn_status cn_store_window(struct cn_store *s, int64_t iterations,
+                                        struct cn_history *h, struct cn_err *err);
+/* Bring a window up to date: reads what is new or may have changed, or loads it again when it has
+ * to move on (a new block). `iterations` as given to cn_store_window. Pointers into `h` end. */
+CN_MUST_CHECK cn_status cn_store_refresh(struct cn_store *s, int64_t iterations,
+                                         struct cn_history *h, struct cn_err *err);
+/* Iterations first..last with what their log entries name. */
+CN_MUST_CHECK cn_status cn_store_range(struct cn_store *s, int64_t first, int64_t last,
+                                       struct cn_history *h, struct cn_err *err);
+
+/* The first node with this config; 0: none. */
+CN_MUST_CHECK cn_status cn_store_node_with(struct cn_store *s, const char *config_hash,
+                                           int64_t *out_node, struct cn_err *err);
+/* From rollups and indexes: costs the same for any length of run. */
+struct cn_store_count {
+    int64_t committed; /* search iterations */
+    int64_t in_flight, pending_messages;
+};
+CN_MUST_CHECK cn_status cn_store_counts(struct cn_store *s, struct cn_store_count *out,
+                                        struct cn_err *err);
 
 /* SQLite's integrity check, the foreign keys, and the validity rules of logs/FORMAT.md. */
 CN_MUST_CHECK cn_status cn_store_check(struct cn_store *s, struct cn_err *err);

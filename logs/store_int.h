@@ -11,10 +11,20 @@ struct cn_store {
     char *dir;          /* owned */
     int64_t fence;      /* of the lease this handle holds; 0 = none */
     int changes_before; /* sqlite3_total_changes at the last begin */
+    /* The node whose whole config was read or written last, and its words (store_config.c). */
+    int64_t base;
+    char *base_config; /* owned */
 };
 
 /* What SQLite just said about `doing`, as one of our statuses. */
 cn_status cn_sql_error(struct cn_store *s, int rc, const char *doing, struct cn_err *err);
+
+/* Limits of a window (macros: they stand in SQL text). Room for rows to come, in rows, and what
+ * a refreshed history may grow by, in bytes, before it is loaded again. */
+#define CN_STORE_BEST  64
+#define CN_STORE_TWINS 256
+#define CN_STORE_RUNS  255
+enum { CN_STORE_SPARE = 512, CN_STORE_GROWTH = 4 << 20 };
 
 /* Arguments of a statement: SQL_ARGS(SQL_I(id), SQL_T(name)), or NULL for none. */
 struct cn_sql_arg {
@@ -74,6 +84,50 @@ CN_MUST_CHECK cn_status cn_store_add_iteration(struct cn_store *s,
 CN_MUST_CHECK cn_status cn_store_add_metrics(struct cn_store *s, int64_t iteration,
                                              const struct cn_metric *m, int n,
                                              struct cn_err *err);
+
+/* -- store_config.c: configs as differences -- */
+
+/* The lines of `config` that differ from `base`; false when the two cannot be compared so. */
+bool cn_config_difference(const char *base, const char *config, struct cn_buf *out);
+/* The way back; false when the difference does not fit. */
+bool cn_config_patched(const char *base, const char *difference, struct cn_buf *out);
+/* What the row of node `id` is to hold, and the base it leans on (0: whole). */
+CN_MUST_CHECK cn_status cn_store_pack_config(struct cn_store *s, int64_t id, const char *config,
+                                             struct cn_buf *out, int64_t *out_base,
+                                             struct cn_err *err);
+CN_MUST_CHECK cn_status cn_store_unpack_config(struct cn_store *s, int64_t id, int64_t base,
+                                               const char *kept, struct cn_buf *out,
+                                               struct cn_err *err);
+void cn_store_forget_base(struct cn_store *s);
+
+/* -- store_load.c: rows as plain data -- */
+
+/* Which iterations (and the nodes, metrics, mutations that belong to them) a load takes. */
+struct cn_part {
+    int64_t first, last; /* ids of nodes and iterations, both included */
+    /* Smaller ones, as the text of a JSON array; "[]" for none. */
+    const char *nodes, *iterations;
+    bool around; /* also texts, events and messages: what a window shows, a range does not */
+};
+/* Inside a transaction. `h` is empty, its arena initialised. */
+CN_MUST_CHECK cn_status cn_store_load(struct cn_store *s, const struct cn_part *part,
+                                      struct cn_history *h, struct cn_err *err);
+/* The rows that may have changed since, and the new ones. *out_whole: the load must be made
+ * anew. */
+CN_MUST_CHECK cn_status cn_store_load_news(struct cn_store *s, struct cn_history *h,
+                                           bool *out_whole, struct cn_err *err);
+/* -- store_window.c -- */
+
+/* Inside a transaction: the window, or (block > 0) one block with what its rows refer to. */
+CN_MUST_CHECK cn_status cn_store_load_window(struct cn_store *s, int64_t block,
+                                             int64_t iterations, struct cn_history *h,
+                                             struct cn_err *err);
+
+/* -- store_rollup.c; inside a transaction -- */
+
+CN_MUST_CHECK cn_status cn_store_roll_block(struct cn_store *s, int64_t block,
+                                            struct cn_err *err);
+CN_MUST_CHECK cn_status cn_store_roll_all(struct cn_store *s, struct cn_err *err);
 
 /* Make the file with its schema and call `fill` inside the same transaction. */
 CN_MUST_CHECK cn_status cn_store_make(const char *run_dir,

@@ -3,6 +3,7 @@
 #include <stddef.h>
 
 #include "base/banned.h"
+#include "base/caps.h"
 #include "base/clock.h"
 #include "logs/store_int.h"
 
@@ -23,12 +24,22 @@ cn_status cn_store_add_block(struct cn_store *s, const struct cn_block *b, struc
 
 cn_status cn_store_add_node(struct cn_store *s, const struct cn_node *n, struct cn_err *err)
 {
-    cn_status st =
-        cn_sql_run(s, "INSERT INTO node VALUES (?, ?, ?, ?, ?, ?, ?)",
-                   SQL_ARGS(SQL_I(n->id), SQL_ID(n->parent), SQL_ID(n->block), SQL_T(n->config),
-                            SQL_T(n->config_hash), SQL_T(n->strategy), SQL_T(n->proposer)),
-                   err);
+    struct cn_buf kept;
+    int64_t base = 0;
 
+    cn_buf_init(&kept, CN_CAP_CONFIG);
+    cn_status st =
+        cn_store_pack_config(s, n->id, n->config ? n->config : "", &kept, &base, err);
+    if (st == CN_OK)
+        st = cn_sql_run(s,
+                        "INSERT INTO node (id, parent, block, config, config_hash, strategy, "
+                        "proposer, base)"
+                        " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                        SQL_ARGS(SQL_I(n->id), SQL_ID(n->parent), SQL_ID(n->block),
+                                 SQL_T(cn_buf_str(&kept)), SQL_T(n->config_hash),
+                                 SQL_T(n->strategy), SQL_T(n->proposer), SQL_ID(base)),
+                        err);
+    cn_buf_clear(&kept);
     for (int i = 0; st == CN_OK && i < n->n_mutations; i++)
         st = cn_sql_run(s, "INSERT INTO mutation VALUES (?, ?, ?, ?, ?)",
                         SQL_ARGS(SQL_I(n->id), SQL_I(i), SQL_T(n->mutations[i].path),

@@ -243,7 +243,7 @@ static cn_status do_close_block(struct cn_store *s, const struct step *step,
     if (st == CN_OK)
         st = cn_sql_run(s, "UPDATE block SET closed = 1, edit_note = ? WHERE number = ?",
                         SQL_ARGS(SQL_T(edit_note), SQL_I(step->id)), err);
-    return st;
+    return st == CN_OK ? cn_store_roll_block(s, step->id, err) : st;
 }
 
 cn_status cn_store_close_block(struct cn_store *s, int64_t number, const char *edit_note,

@@ -185,11 +185,11 @@ cn_status cn_store_projection_set(struct cn_store *s, const char *name, const ch
     cn_status st = cn_store_begin(s, true, err);
 
     if (st == CN_OK)
-        st =
-            cn_sql_run(s,
-                       "INSERT INTO projection VALUES (?1, ?2, ?3) ON CONFLICT (name) DO UPDATE"
-                       " SET old = ?2, next = ?3",
-                       SQL_ARGS(SQL_T(name), SQL_T(old), SQL_T(next)), err);
+        st = cn_sql_run(s,
+                        "INSERT INTO projection (name, old, next) VALUES (?1, ?2, ?3)"
+                        " ON CONFLICT (name) DO UPDATE"
+                        " SET old = ?2, next = ?3",
+                        SQL_ARGS(SQL_T(name), SQL_T(old), SQL_T(next)), err);
     return cn_store_end(s, st, err);
 }
 
