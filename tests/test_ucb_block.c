@@ -123,3 +123,107 @@ Test(ucb_block, undefined_metric_is_neither_best_nor_gain)
     cr_assert_eq(s.best_node, 1);
     cr_assert_eq(s.improvement_rate, 0.0);
 }
+
+Test(ucb_block, branching_of_the_whole_block)
+{
+    const struct cn_block_fact f[] = {DONE(1, 0, .5), DONE(2, 1, .6),
+                                      DONE(3, 1, .7), DONE(4, 3, .8),
+                                      DONE(5, 4, .8), {.iteration = 6, .node = 6, .parent = 1}};
+    struct cn_block_stats s = measure(f, 6);
+
+    cr_assert_eq(s.branching_all_n, 5);
+    cr_assert_float_eq(s.branching_all, 2.0 / 5, 1e-15, "3 and 6 left the node before them");
+    cr_assert_eq(measure(f, 3).branching_all, .5, "known before the last quarter is");
+    cr_assert(isnan(measure(f, 1).branching_all));
+    cr_assert_eq(measure(f, 1).branching_all_n, 0);
+}
+
+/* Wilson's interval by its formula, written down again: (p + z2/2n -+ z sqrt(p(1-p)/n +
+ * z2/4n2)) / (1 + z2/n) with z = 1.6448536 for 90 %. */
+static void check_wilson(struct cn_interval i, double k, double n)
+{
+    const double z = 1.6448536269514722, p = k / n, d = 1 + z * z / n;
+    double middle = p + z * z / (2 * n), half = z * sqrt(p * (1 - p) / n + z * z / (4 * n * n));
+
+    cr_assert_float_eq(i.lo, fmax(0, (middle - half) / d), 1e-9);
+    cr_assert_float_eq(i.hi, fmin(1, (middle + half) / d), 1e-9);
+}
+
+#define MUTATED(i, p, r, q)                                                            \
+    {                                                                                  \
+        .iteration = (i), .node = (i), .parent = (p), .finished = true, .reward = (r), \
+        .one_key = true, .param = (q)                                                  \
+    }
+
+Test(ucb_block, failures_and_converged_have_shares_with_their_doubt)
+{
+    /* 5 finished of 6: 2 failed, 2 converged, the replicate among them. */
+    const struct cn_block_fact f[] = {
+        DONE(1, 0, .5),
+        {.iteration = 2, .node = 2, .parent = 1, .finished = true, .failed = true},
+        {.iteration = 3,
+         .node = 3,
+         .parent = 1,
+         .finished = true,
+         .reward = .95,
+         .converged = true},
+        {.iteration = 4,
+         .node = 3,
+         .parent = 1,
+         .replicate = true,
+         .finished = true,
+         .reward = .92,
+         .converged = true},
+        {.iteration = 5, .node = 5, .parent = 3, .finished = true, .failed = true},
+        {.iteration = 6, .node = 6, .parent = 3}};
+    struct cn_block_stats s = measure(f, 6);
+
+    cr_assert_eq(s.planned, 6);
+    cr_assert_eq(s.finished, 5);
+    cr_assert_float_eq(s.failure_share, .4, 1e-15);
+    cr_assert_eq(s.converged, 2);
+    cr_assert_float_eq(s.converged_share, .4, 1e-15);
+    check_wilson(s.failure_interval, 2, 5);
+    check_wilson(s.converged_interval, 2, 5);
+    cr_assert_gt(s.failure_interval.lo, .1);
+    cr_assert_lt(s.failure_interval.hi, .75);
+    check_wilson(measure(f, 2).failure_interval, 1, 2);
+    cr_assert(isnan(measure(f + 5, 1).failure_interval.lo), "nothing has finished");
+}
+
+Test(ucb_block, dimension_diversity_counts_mutations_not_replicates)
+{
+    struct cn_block_fact f[] = {DONE(1, 0, .5),        MUTATED(2, 1, .6, 3),
+                                MUTATED(3, 2, .6, 0),  MUTATED(4, 3, .6, 3),
+                                MUTATED(5, 4, NAN, 3), MUTATED(6, 4, .7, 0),
+                                MUTATED(7, 6, .7, 200)};
+    struct cn_block_stats s;
+
+    f[4].finished = false; /* in flight: it was chosen all the same */
+    f[5].node = 3;
+    f[5].replicate = true;
+    s = measure(f, 7);
+    cr_assert_eq(s.mutations, 5);
+    cr_assert_eq(s.params_touched, 3);
+    cr_assert_eq(s.top_param, 3);
+    cr_assert_eq(s.top_param_n, 3);
+    cr_assert_float_eq(s.top_param_share, .6, 1e-15);
+    s = measure(f, 3);
+    cr_assert_eq(s.top_param, 0, "one each: the one touched last");
+}
+
+Test(ucb_block, block_of_one)
+{
+    const struct cn_block_fact f[] = {
+        {.iteration = 7, .node = 7, .finished = true, .reward = .93, .converged = true}};
+    struct cn_block_stats s = measure(f, 1);
+
+    cr_assert(isnan(s.branching_rate) && isnan(s.branching_all) && isnan(s.improvement_rate) &&
+              isnan(s.parent_was_best) && isnan(s.top_param_share));
+    cr_assert_eq(s.best_node, 7);
+    cr_assert_eq(s.best_count, 1);
+    cr_assert_eq(s.top_param, -1);
+    cr_assert_eq(s.converged_share, 1.0);
+    check_wilson(s.converged_interval, 1, 1);
+    cr_assert_not(s.stuck);
+}

@@ -65,3 +65,22 @@ Test(ucb_select, random_top_of_one_takes_the_avoided)
     cr_assert_eq(
         ask((struct cn_select_query){.rule = CN_SELECT_RANDOM_TOP, .k = 1, .avoid = 8}), 8);
 }
+
+Test(ucb_select, second_fewest_visits_and_any_node)
+{
+    int count[9] = {0};
+
+    cr_assert_eq(ask((struct cn_select_query){.rule = CN_SELECT_SECOND}), 7);
+    cr_assert_eq(ask((struct cn_select_query){.rule = CN_SELECT_FEWEST_VISITS}), 8,
+                 "8 and 5 have one visit: the higher score");
+    for (int64_t i = 1; i <= 200; i++) {
+        struct cn_select_query q = {
+            .rule = CN_SELECT_RANDOM, .avoid = 8, .seed = 42, .iteration = i};
+        int64_t a = ask(q);
+
+        cr_assert_eq(a, ask(q));
+        count[a]++;
+    }
+    cr_assert_eq(count[8], 0);
+    cr_assert(count[1] > 40 && count[5] > 40 && count[7] > 40, "all others take turns");
+}

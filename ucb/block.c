@@ -6,6 +6,7 @@
 
 #include "base/banned.h"
 #include "base/status.h"
+#include "ucb/space.h"
 
 struct cn_block_span cn_block_span(int64_t iteration, int64_t n_iter_block)
 {
@@ -73,30 +74,43 @@ static void count_outcomes(const struct cn_block_fact *f, int64_t n, struct cn_b
             s->failed++;
         else
             s->ok++;
+        s->converged += f[i].converged && !f[i].failed;
         if (is_ok(&f[i])) {
             s->best = fmax(s->best, f[i].reward); /* fmax drops a NaN */
             s->worst = fmin(s->worst, f[i].reward);
         }
     }
     s->spread = s->best - s->worst;
-    if (s->finished > 0)
+    if (s->finished > 0) {
         s->failure_share = (double)s->failed / (double)s->finished;
+        s->converged_share = (double)s->converged / (double)s->finished;
+    }
+    s->failure_interval = cn_stats_wilson(s->failed, s->finished, CN_BLOCK_CONFIDENCE);
+    s->converged_interval = cn_stats_wilson(s->converged, s->finished, CN_BLOCK_CONFIDENCE);
+}
+
+static bool branches(const struct cn_block_fact *f, int64_t i)
+{
+    return (f[i].replicate ? f[i].node : f[i].parent) != f[i - 1].node;
 }
 
 static void measure_branching(const struct cn_block_fact *f, int64_t n, int64_t n_iter_block,
                               struct cn_block_stats *s)
 {
-    int64_t window = n_iter_block / 4 < 2 ? 2 : n_iter_block / 4, branches = 0;
+    int64_t window = n_iter_block / 4 < 2 ? 2 : n_iter_block / 4, late = 0, all = 0;
 
+    for (int64_t i = 1; i < n; i++) {
+        all += branches(f, i);
+        late += i >= n - window && branches(f, i);
+    }
+    if (n > 1) {
+        s->branching_all_n = n - 1;
+        s->branching_all = (double)all / (double)(n - 1);
+    }
     if (n - 1 < window)
         return;
-    for (int64_t i = n - window; i < n; i++) {
-        int64_t source = f[i].replicate ? f[i].node : f[i].parent;
-
-        branches += source != f[i - 1].node;
-    }
     s->branching_n = window;
-    s->branching_rate = (double)branches / (double)window;
+    s->branching_rate = (double)late / (double)window;
 }
 
 /* Improvement over the parent, and whether the parent was the best one known; both from lower
@@ -146,6 +160,25 @@ static void measure_plateau(const struct cn_block_fact *f, int64_t n, double tol
     s->stuck = s->plateau_length >= plateau_k;
 }
 
+static void measure_dimensions(const struct cn_block_fact *f, int64_t n,
+                               struct cn_block_stats *s)
+{
+    int64_t times[CN_SPACE_PARAMS] = {0};
+
+    for (int64_t i = 0; i < n; i++) {
+        if (f[i].replicate || !f[i].one_key || f[i].param < 0 || f[i].param >= CN_SPACE_PARAMS)
+            continue;
+        s->mutations++;
+        s->params_touched += times[f[i].param] == 0;
+        if (++times[f[i].param] >= s->top_param_n) {
+            s->top_param = f[i].param;
+            s->top_param_n = times[f[i].param];
+        }
+    }
+    if (s->mutations > 0)
+        s->top_param_share = (double)s->top_param_n / (double)s->mutations;
+}
+
 void cn_block_measure(const struct cn_block_fact *f, int64_t n, int64_t n_iter_block,
                       double plateau_tolerance, int64_t plateau_k, struct cn_block_stats *out)
 {
@@ -156,9 +189,13 @@ void cn_block_measure(const struct cn_block_fact *f, int64_t n, int64_t n_iter_b
                                    .spread = nan,
                                    .best_mean = nan,
                                    .branching_rate = nan,
+                                   .branching_all = nan,
                                    .improvement_rate = nan,
                                    .parent_was_best = nan,
-                                   .failure_share = nan};
+                                   .failure_share = nan,
+                                   .converged_share = nan,
+                                   .top_param = -1,
+                                   .top_param_share = nan};
     for (int64_t i = 1; i < n; i++)
         if (f[i].iteration <= f[i - 1].iteration)
             CN_BUG("block facts: iteration %" PRId64 " after %" PRId64, f[i].iteration,
@@ -168,4 +205,5 @@ void cn_block_measure(const struct cn_block_fact *f, int64_t n, int64_t n_iter_b
     measure_branching(f, n, n_iter_block, out);
     measure_parents(f, n, out);
     measure_plateau(f, n, plateau_tolerance, plateau_k, out);
+    measure_dimensions(f, n, out);
 }

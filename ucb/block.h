@@ -14,6 +14,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/stats.h"
+
+/* Of every interval here: a block is short, and its shares are doubtful. */
+#define CN_BLOCK_CONFIDENCE .9
+
 struct cn_block_span {
     int64_t number, first, last; /* 1-based; iteration ids */
     int64_t position;            /* of the iteration in its block, 1..n_iter_block */
@@ -29,6 +34,9 @@ struct cn_block_fact {
     bool finished;  /* measured or later */
     bool failed;    /* finished, but diverged / oom / timeout / crashed */
     double reward;  /* finished and ok; NaN = undefined: neither success nor gain */
+    bool converged; /* finished, ok and of class converged */
+    bool one_key;   /* its node differs from its parent in one explored parameter: `param` */
+    int32_t param;  /* index into the space, 0 .. CN_SPACE_PARAMS - 1 */
 };
 
 struct cn_block_stats {
@@ -45,6 +53,9 @@ struct cn_block_stats {
      * fewer iterations exist. */
     double branching_rate;
     int64_t branching_n; /* iterations it is taken over */
+    /* The same over the whole block: of all iterations but the first. NaN with none. */
+    double branching_all;
+    int64_t branching_all_n;
 
     /* Share of finished mutations (no replicates, parent measured inside the block) whose
      * reward is above the mean their parent had from iterations with lower ids. A failed child
@@ -62,7 +73,18 @@ struct cn_block_stats {
     double parent_was_best;
     int64_t parent_was_best_n;
 
-    double failure_share; /* failed / finished; NaN with none */
+    /* failed / finished and converged / finished; NaN with none. Wilson's intervals. */
+    double failure_share, converged_share;
+    struct cn_interval failure_interval, converged_interval;
+    int64_t converged;
+
+    /* Dimension diversity: of the block's one-parameter mutations (no replicates, in flight
+     * included), how many there are, how many parameters they touch, and the parameter that they
+     * touch most (ties: the one touched last; -1: none). */
+    int64_t mutations, params_touched;
+    int32_t top_param;
+    int64_t top_param_n;
+    double top_param_share; /* top_param_n / mutations; NaN with none */
 };
 
 /* O(n^2) in the worst case; blocks are short. */

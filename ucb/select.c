@@ -25,11 +25,14 @@ static int64_t top_not_recent(const struct cn_score_table *s, const struct cn_se
     return s->rows[0].id;
 }
 
-static int64_t random_top(const struct cn_score_table *s, const struct cn_select_query *q)
+static int64_t random_top(const struct cn_score_table *s, const struct cn_select_query *q,
+                          int64_t k)
 {
-    int64_t k = q->k < 1 ? 1 : q->k, pool = 0, pick;
+    int64_t pool = 0, pick;
     struct cn_rng r;
 
+    if (k < 1)
+        k = 1;
     if (k > s->n)
         k = s->n;
     for (int64_t i = 0; i < k; i++)
@@ -57,6 +60,16 @@ static int64_t best_reward(const struct cn_score_table *s)
     return s->rows[best].id;
 }
 
+static int64_t fewest_visits(const struct cn_score_table *s)
+{
+    int64_t fewest = 0;
+
+    for (int64_t i = 1; i < s->n; i++) /* rows are in order of score */
+        if (s->rows[i].visits < s->rows[fewest].visits)
+            fewest = i;
+    return s->rows[fewest].id;
+}
+
 int64_t cn_select_parent(const struct cn_score_table *s, const struct cn_select_query *q)
 {
     if (s->n == 0)
@@ -67,9 +80,15 @@ int64_t cn_select_parent(const struct cn_score_table *s, const struct cn_select_
     case CN_SELECT_TOP_NOT_RECENT:
         return top_not_recent(s, q);
     case CN_SELECT_RANDOM_TOP:
-        return random_top(s, q);
+        return random_top(s, q, q->k);
     case CN_SELECT_BEST_REWARD:
         return best_reward(s);
+    case CN_SELECT_SECOND:
+        return s->rows[s->n > 1 ? 1 : 0].id;
+    case CN_SELECT_RANDOM:
+        return random_top(s, q, s->n);
+    case CN_SELECT_FEWEST_VISITS:
+        return fewest_visits(s);
     }
     return s->rows[0].id;
 }

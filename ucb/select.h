@@ -17,7 +17,10 @@ typedef enum {
     CN_SELECT_TOP,            /* highest score */
     CN_SELECT_TOP_NOT_RECENT, /* highest score not among `recent`; all recent: highest score */
     CN_SELECT_RANDOM_TOP, /* one of the k highest, but not `avoid` when another exists; keyed */
-    CN_SELECT_BEST_REWARD /* highest reward (robustness test); ties: lower id */
+    CN_SELECT_BEST_REWARD,  /* highest reward (robustness test); ties: lower id */
+    CN_SELECT_SECOND,       /* second highest score; with one node: that one */
+    CN_SELECT_RANDOM,       /* any scored node, but not `avoid` when another exists; keyed */
+    CN_SELECT_FEWEST_VISITS /* fewest visits; ties: higher score */
 } cn_select_rule;
 
 struct cn_select_query {
@@ -25,7 +28,8 @@ struct cn_select_query {
     int64_t k;             /* RANDOM_TOP: size of the pool; 3 */
     const int64_t *recent; /* borrowed */
     int64_t n_recent;
-    int64_t avoid; /* RANDOM_TOP: the sequential parent (the last iteration's node); 0 = none */
+    int64_t
+        avoid; /* RANDOM_TOP, RANDOM: the sequential parent (the last iteration's node); 0 = none */
     uint64_t seed;
     int64_t iteration; /* the one that is being planned */
 };
