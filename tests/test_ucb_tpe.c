@@ -55,6 +55,7 @@ static struct cn_tpe *make(const struct cn_space *s, const struct cn_tpe_obs *o,
 
     opts.regime = 1;
     opts.seed = 3;
+    opts.bandwidth = .2; /* wide enough for sums over grids */
     opts.iteration = 9;
     cr_assert_eq(cn_tpe_new(s, o, n, &opts, &t, &err), CN_OK, "%s", err.text);
     return t;

@@ -64,7 +64,7 @@ struct cn_tpe_opts {
 };
 /* Chosen by `cairn bench search` (docs/SEARCH.md). */
 /* clang-format off */
-#define CN_TPE_OPTS_INIT {0, 0.5, 0.15, 0.2, 0.03, 1.0, 0, 0}
+#define CN_TPE_OPTS_INIT {0, 0.5, 0.1, 0.1, 0.03, 1.0, 0, 0}
 /* clang-format on */
 
 struct cn_tpe;
