@@ -61,12 +61,12 @@
     X(SNAPSHOT, "snapshot") /* a config file without an entry, or unreadable */                \
     X(SCORE, "score")       /* the score file says something else */                           \
     X(CLASS, "class")       /* converged, partial, failed: not by the thresholds */            \
-    X(PROTOCOL, "protocol") /* their protocol cannot be read as one */                         \
-    X(SKIPPED, "skipped")   /* a file that is not taken */
+    X(PROTOCOL, "protocol") /* their protocol cannot be read as one */
 typedef enum {
 #define X(name, text) CN_READ_##name,
     CN_READ_WARNING_MAP(X)
 #undef X
+        CN_READ_KINDS /* how many there are */
 } cn_read_warning_kind;
 const char *cn_read_warning_name(cn_read_warning_kind k);
 

@@ -85,9 +85,11 @@ static void add_metric(struct cn_reader *r, struct cn_raw *raw, struct cn_words 
         }
 
     if (raw->n_metrics == CN_READ_METRICS_MAX) {
-        cn_reader_warn(r, CN_READ_CUT, r->line, raw->id,
-                       "more than %d metrics: %.*s is dropped", CN_READ_METRICS_MAX,
-                       (int)(key.n < 40 ? key.n : 40), key.p);
+        if (!raw->metrics_cut)
+            cn_reader_warn(r, CN_READ_CUT, r->line, raw->id,
+                           "more than %d metrics: %.*s and what follows is dropped",
+                           CN_READ_METRICS_MAX, (int)(key.n < 40 ? key.n : 40), key.p);
+        raw->metrics_cut = true;
         return;
     }
     struct cn_metric *more = grow(r, raw->metrics, raw->n_metrics, sizeof(*more));

@@ -45,6 +45,7 @@ struct cn_raw {
         *embedding, *trajectory, *message;
     struct cn_metric *metrics; /* arena */
     int n_metrics;
+    bool metrics_cut;
     struct cn_mutation *mutations; /* arena */
     int n_mutations;
     struct cn_mutation *config; /* of a Config line that is not ours; arena */
