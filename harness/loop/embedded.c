@@ -11,9 +11,6 @@
 #include "ucb/mutate.h"
 #include "ucb/select.h"
 
-enum { PLATEAU_K = 3 };
-static const double plateau_tolerance = 0.05; /* as the protocols state it */
-
 static cn_mutate_kind kind_of(cn_strategy s)
 {
     return s == CN_STRATEGY_FAILURE_PROBE ? CN_MUTATE_PROBE
@@ -21,21 +18,32 @@ static cn_mutate_kind kind_of(cn_strategy s)
                                           : CN_MUTATE_EXPLOIT;
 }
 
-static void choose_row(const struct cn_work *w, const struct cn_view *v,
-                       struct cn_rule_choice *choice)
+cn_status cn_plan_choose_row(const struct cn_work *w, struct cn_view *v,
+                             struct cn_rule_choice *choice)
 {
+    const struct cn_settings *o = w->pl->settings;
     struct cn_block_stats s;
-    struct cn_rule_context c = {.facts = v->rule_facts,
-                                .n_facts = v->n_facts,
-                                .n_iter_block = w->pl->settings->n_iter_block,
-                                .converged = w->h->info.converged,
-                                .lower_is_better = w->h->info.reward_lower_is_better};
+    struct cn_rule_context c = {
+        .n_facts = v->n_facts,
+        .n_iter_block = o->n_iter_block,
+        .converged = w->h->info.converged,
+        .lower_is_better = w->h->info.reward_lower_is_better,
+        .n_params = w->pl->search->training.space.n,
+        .position = cn_plan_block_count(w->h, v->block->number) + 1,
+        .slot = (int32_t)((w->id - 1) % o->n_parallel),
+    };
+    cn_status st = cn_view_rules(v, w->h, w->pl, w->err);
 
-    cn_block_measure(v->facts, v->n_facts, w->pl->settings->n_iter_block, plateau_tolerance,
-                     PLATEAU_K, &s);
+    if (st != CN_OK)
+        return st;
+    cn_block_measure(v->facts, v->n_facts, o->n_iter_block, CN_PLATEAU_TOLERANCE, CN_PLATEAU_K,
+                     &s);
+    c.facts = v->rule_facts;
+    c.params = v->params;
     c.branching_rate = s.branching_rate;
     c.improvement_rate = s.improvement_rate;
     cn_rules_choose(w->pl->protocol->rules, w->pl->protocol->n_rules, &c, choice);
+    return CN_OK;
 }
 
 /* Nodes of the last k iterations, newest first. */
@@ -140,11 +148,13 @@ static cn_status plan_mutation(const struct cn_work *w, const struct cn_view *v,
     return st;
 }
 
-cn_status cn_plan_embedded(const struct cn_work *w, const struct cn_view *v)
+cn_status cn_plan_embedded(const struct cn_work *w, struct cn_view *v)
 {
     struct cn_rule_choice choice;
+    cn_status st = cn_plan_choose_row(w, v, &choice);
 
-    choose_row(w, v, &choice);
+    if (st != CN_OK)
+        return st;
     if (choice.parent_rule == CN_PARENT_BEST_RERUN && choice.rerun_node > 0) {
         cn_plan_rerun(w, choice.rerun_node, choice.strategy_name, choice.text);
         return CN_OK;

@@ -45,7 +45,25 @@ CN_MUST_CHECK cn_status cn_work_take_node(const struct cn_work *w, const struct 
 /* The first iteration of a new block (blocks.c). */
 CN_MUST_CHECK cn_status cn_plan_root(const struct cn_work *w);
 /* Rule table, parent, mutation (embedded.c). */
-CN_MUST_CHECK cn_status cn_plan_embedded(const struct cn_work *w, const struct cn_view *v);
+CN_MUST_CHECK cn_status cn_plan_embedded(const struct cn_work *w, struct cn_view *v);
+/* The row of the rule table that holds now, with what it found; completes the view by
+ * cn_view_rules. */
+CN_MUST_CHECK cn_status cn_plan_choose_row(const struct cn_work *w, struct cn_view *v,
+                                           struct cn_rule_choice *choice);
+/* What the block's partition row asks for (partition.c): *out_planned tells whether it filled
+ * the plan. Else the proposers search, over the parameters of *out_focus alone (NULL: all). */
+CN_MUST_CHECK cn_status cn_plan_partition(const struct cn_work *w, const struct cn_view *v,
+                                          const bool **out_focus, bool *out_planned);
+/* A block that begins with the best of the whole run and trains it again. */
+bool cn_partition_replicates(const struct cn_work *w, int64_t block);
+/* The row's simulation values into to[simulation.space.n]; false: no row speaks for the block.
+ * *out_draw: one of the parameters in out_free[n] is to be changed by a draw. */
+bool cn_partition_regime(const struct cn_work *w, int64_t block, double *to, bool *out_free,
+                         bool *out_draw);
+/* Names and values of all rows, before a run is made. CN_EINPUT "protocol.md:12: ...". */
+CN_MUST_CHECK cn_status cn_partition_check(const struct cn_search *s,
+                                           const struct cn_protocol *p,
+                                           const struct cn_trainer *t, struct cn_err *err);
 /* Sobol and random points of the whole space (points.c). */
 CN_MUST_CHECK cn_status cn_plan_point(const struct cn_work *w, const struct cn_view *v);
 

@@ -2,7 +2,6 @@
 #include "harness/loop/view.h"
 
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/banned.h"
@@ -104,20 +103,12 @@ const struct cn_node *cn_plan_best(const struct cn_history *h, int64_t block, in
 
 /* ------------------------------------------------------------------ one block */
 
-/* "row 3: ..." as protocols/rules.h words it; -1 when no row fired. */
-static int32_t row_of(const char *parent_rule)
-{
-    return cn_text_starts(parent_rule, "row ") ? (int32_t)strtol(parent_rule + 4, NULL, 10) - 1
-                                               : -1;
-}
-
 static void put_fact(struct cn_view *v, const struct cn_history *h,
                      const struct cn_iteration *it)
 {
     const struct cn_node *node = cn_history_node(h, it->node);
     bool ok = is_over(it) && it->outcome == CN_OUTCOME_OK;
     struct cn_block_fact *f = &v->facts[v->n_facts];
-    struct cn_rule_fact *r = &v->rule_facts[v->n_facts];
 
     *f = (struct cn_block_fact){.iteration = it->id,
                                 .node = it->node,
@@ -125,15 +116,8 @@ static void put_fact(struct cn_view *v, const struct cn_history *h,
                                 .replicate = it->replicate,
                                 .finished = is_over(it),
                                 .failed = is_failure(it),
-                                .reward = ok ? it->reward : (double)NAN};
-    *r = (struct cn_rule_fact){.iteration = f->iteration,
-                               .node = f->node,
-                               .parent = f->parent,
-                               .replicate = f->replicate,
-                               .finished = f->finished,
-                               .failed = f->failed,
-                               .reward = f->reward,
-                               .row = row_of(it->parent_rule)};
+                                .reward = ok ? it->reward : (double)NAN,
+                                .converged = ok && it->cls == CN_CLASS_CONVERGED};
     v->n_facts++;
 }
 
@@ -197,10 +181,9 @@ cn_status cn_view_init(struct cn_view *v, const struct cn_history *h, int64_t bl
     CN_ASSERT(v->block);
     v->root = cn_plan_block_root(h, block);
     v->facts = cn_arena_alloc(&v->arena, n, sizeof *v->facts);
-    v->rule_facts = cn_arena_alloc(&v->arena, n, sizeof *v->rule_facts);
     v->nodes = cn_arena_alloc(&v->arena, m, sizeof *v->nodes);
     slab = cn_arena_alloc(&v->arena, n, sizeof *slab);
-    if (!v->facts || !v->rule_facts || !v->nodes || !slab) {
+    if (!v->facts || !v->nodes || !slab) {
         cn_view_clear(v);
         return cn_err_set(err, CN_ENOMEM, "no memory to look at block %lld", (long long)block);
     }
@@ -220,8 +203,7 @@ void cn_view_clear(struct cn_view *v)
 
 /* ------------------------------------------------------------------ effects */
 
-/* Index of the training parameter that the node's single mutation touches; -1: none. */
-static int32_t mutated_param(const struct cn_planner *pl, const struct cn_node *node)
+int32_t cn_view_param(const struct cn_planner *pl, const struct cn_node *node)
 {
     const struct cn_trainer_param *p;
 
@@ -259,7 +241,7 @@ static bool put_effect(const struct cn_history *h, const struct cn_planner *pl,
     const struct cn_node *root = cn_plan_block_root(h, node->block);
     int64_t parent = node->parent ? node->parent : root ? root->id : 0, n_child, n_parent;
     struct node_state s = state_of(h, node->id);
-    int32_t param = mutated_param(pl, node);
+    int32_t param = cn_view_param(pl, node);
     double child, above;
 
     if (param < 0 || parent == node->id)
@@ -294,7 +276,7 @@ cn_status cn_view_effects(const struct cn_history *h, const struct cn_planner *p
     return CN_OK;
 }
 
-/* ------------------------------------------------------------------ scores and notes */
+/* ------------------------------------------------------------------ scores */
 
 static double worst_of_run(const struct cn_history *h)
 {
@@ -336,32 +318,4 @@ cn_status cn_plan_scores(const struct cn_planner *pl, const struct cn_history *h
     cn_tree_clear(&tree);
     cn_view_clear(&v);
     return st;
-}
-
-static void put_share(struct cn_buf *out, const char *name, double share, int64_t n)
-{
-    if (!isnan(share))
-        cn_buf_printf(out, "; %s %.0f %% of %lld", name, 100 * share, (long long)n);
-}
-
-void cn_plan_block_note(const struct cn_planner *pl, const struct cn_history *h, int64_t block,
-                        struct cn_buf *out)
-{
-    struct cn_block_stats s;
-    struct cn_view v;
-
-    cn_buf_printf(out, "No protocol edit: the %s proposer does not change rules",
-                  pl->settings->proposer);
-    if (cn_view_init(&v, h, block, NULL) != CN_OK)
-        return;
-    cn_block_measure(v.facts, v.n_facts, pl->settings->n_iter_block, 0.05, 3, &s);
-    put_share(out, "branching rate", s.branching_rate, s.branching_n);
-    put_share(out, "improvement rate", s.improvement_rate, s.improvement_n);
-    put_share(out, "the parent was the best so far:", s.parent_was_best, s.parent_was_best_n);
-    if (s.failed > 0)
-        cn_buf_printf(out, "; %lld of %lld failed", (long long)s.failed, (long long)s.finished);
-    if (s.stuck)
-        cn_buf_printf(out, "; stuck within 0.05 for %lld iterations",
-                      (long long)s.plateau_length);
-    cn_view_clear(&v);
 }
