@@ -199,9 +199,9 @@ cn_status protocol_guardrails(struct parser *ps)
     return st;
 }
 
-cn_status cn_guardrails_parse(struct cn_arena *a, const char *text, const char *where,
-                              struct cn_protocol_guardrail **out, int32_t *out_n,
-                              struct cn_err *err)
+cn_status cn_protocol_guardrails_parse(struct cn_arena *a, const char *text, const char *where,
+                                       struct cn_protocol_guardrail **out, int32_t *out_n,
+                                       struct cn_err *err)
 {
     const char *s = text;
 

@@ -184,10 +184,10 @@ const struct cn_protocol_block *cn_protocol_block(const struct cn_protocol *p, i
 
 /* "V_rest_R2 >= 0.2, training_time_min at most 30" (explore.guardrails): the list in the arena.
  * `where` begins the message. CN_EINPUT for words that are no bound. */
-CN_MUST_CHECK cn_status cn_guardrails_parse(struct cn_arena *a, const char *text,
-                                            const char *where,
-                                            struct cn_protocol_guardrail **out, int32_t *out_n,
-                                            struct cn_err *err);
+CN_MUST_CHECK cn_status cn_protocol_guardrails_parse(struct cn_arena *a, const char *text,
+                                                     const char *where,
+                                                     struct cn_protocol_guardrail **out,
+                                                     int32_t *out_n, struct cn_err *err);
 
 /* The setting's value or NULL. */
 const char *cn_protocol_setting(const struct cn_protocol *p, const char *key);

@@ -25,7 +25,8 @@ static cn_status read_settings(struct cn_settings *s, const struct cn_yaml *conf
     for (int32_t i = 0; st == CN_OK && i < p->n_settings; i++) {
         char where[600];
 
-        cn_text_format(where, sizeof where, "%.500s:%d", p->name, p->settings[i].line);
+        cn_text_format(where, sizeof where, "%.500s:%d", p->settings[i].file,
+                       p->settings[i].line);
         st = cn_settings_set(s, p->settings[i].key, p->settings[i].value, where, err);
     }
     return st;
@@ -138,6 +139,8 @@ cn_status cn_basis_complete(struct cn_basis *b, const char *config_dir,
         st = cn_search_init(&b->search, b->protocol, b->trainer, err);
     if (st == CN_OK)
         st = cn_basis_reward(&b->settings, b->protocol, b->trainer, &b->info, err);
+    if (st == CN_OK)
+        st = cn_basis_grammar(b, err);
     return st == CN_OK ? check_proposer(&b->settings, &b->search, err) : st;
 }
 

@@ -28,7 +28,8 @@ static bool regime_was_tried(const struct cn_work *w, const double *values)
 struct regime_query {
     const struct cn_work *w;
     const double *from;
-    double *to; /* scratch */
+    double *to;           /* scratch */
+    const bool *opt_free; /* the parameters that may change; NULL: all */
 };
 
 static bool change_was_tried(void *ctx, const struct cn_mutate_change *c)
@@ -37,6 +38,8 @@ static bool change_was_tried(void *ctx, const struct cn_mutate_change *c)
     const struct cn_dims *d = &q->w->pl->search->simulation;
     char text[CN_VALUE_TEXT];
 
+    if (q->opt_free && !q->opt_free[c->param])
+        return true;
     for (int32_t i = 0; i < d->space.n; i++)
         q->to[i] = q->from[i];
     cn_search_text(d, c->param, c->to, text); /* as it will be written: rounded */
@@ -62,15 +65,15 @@ static int64_t regime_effects(const struct cn_work *w, struct cn_effect *e)
     return n;
 }
 
-/* The regime of a new block: one simulation parameter of the last regime changed, keyed by the
- * block's number. Nothing to change, or nothing new left: the same regime again. `from` in,
- * `to` out: double[n]. */
-static cn_status next_regime(const struct cn_work *w, const double *from, double *to)
+/* One simulation parameter of the last regime changed, keyed by the block's number. Nothing to
+ * change, or nothing new left: the same regime again. */
+static cn_status draw_regime(const struct cn_work *w, const bool *opt_free, const double *from,
+                             double *to)
 {
     const struct cn_dims *d = &w->pl->search->simulation;
     struct cn_effect *effects =
         cn_arena_alloc(&w->out->arena, (size_t)w->n_blocks + 1, sizeof *effects);
-    struct regime_query q = {w, from, to};
+    struct regime_query q = {w, from, to, opt_free};
     struct cn_mutate_change c;
     struct cn_mutate_query m;
     char text[CN_VALUE_TEXT];
@@ -85,10 +88,6 @@ static cn_status next_regime(const struct cn_work *w, const double *from, double
                                  .kind = CN_MUTATE_EXPLORE,
                                  .seed = (uint64_t)w->pl->settings->seed,
                                  .iteration = w->out->block.number};
-    for (int32_t i = 0; w->begun && i < d->space.n && i < w->begun->n_regime; i++)
-        to[i] = cn_search_value(d, i, w->begun->regime[i].new_text);
-    if (w->begun)
-        return CN_OK;
     st = d->space.n > 0 ? cn_mutate_propose(&m, change_was_tried, &q, &c, NULL) : CN_ENOTFOUND;
     for (int32_t i = 0; i < d->space.n; i++)
         to[i] = from[i];
@@ -99,6 +98,33 @@ static cn_status next_regime(const struct cn_work *w, const double *from, double
                           (long long)w->out->block.number);
     cn_search_text(d, c.param, c.to, text);
     to[c.param] = cn_search_value(d, c.param, text);
+    return CN_OK;
+}
+
+/* The regime of a new block: as recorded when it was begun, as its partition row says, or by a
+ * draw. A row that names no simulation parameter keeps the last regime. `from` in, `to` out:
+ * double[n]. */
+static cn_status next_regime(const struct cn_work *w, const double *from, double *to)
+{
+    const struct cn_dims *d = &w->pl->search->simulation;
+    bool *may = cn_arena_alloc(&w->out->arena, (size_t)d->space.n + 1, sizeof *may);
+    double *asked = cn_arena_alloc(&w->out->arena, (size_t)d->space.n + 1, sizeof *asked);
+    bool draw;
+
+    if (!may || !asked)
+        return cn_work_no_memory(w);
+    for (int32_t i = 0; w->begun && i < d->space.n && i < w->begun->n_regime; i++)
+        to[i] = cn_search_value(d, i, w->begun->regime[i].new_text);
+    if (w->begun)
+        return CN_OK;
+    for (int32_t i = 0; i < d->space.n; i++)
+        asked[i] = to[i] = from[i];
+    if (!cn_partition_regime(w, w->out->block.number, asked, may, &draw))
+        return draw_regime(w, NULL, from, to);
+    if (draw)
+        return draw_regime(w, may, asked, to);
+    for (int32_t i = 0; i < d->space.n; i++)
+        to[i] = asked[i];
     return CN_OK;
 }
 
@@ -177,8 +203,8 @@ static cn_status root_config(const struct cn_work *w, const struct cn_node *from
     return st == CN_OK ? cn_mutation_vet(&vet, config, c, n, m, w->err) : st;
 }
 
-static void tell_root(const struct cn_work *w, const struct cn_node *from, double mean,
-                      int64_t count)
+static void tell_root(const struct cn_work *w, const struct cn_node *from, bool of_run,
+                      double mean, int64_t count)
 {
     char text[256];
 
@@ -187,9 +213,9 @@ static void tell_root(const struct cn_work *w, const struct cn_node *from, doubl
     else if (count > 0)
         cn_text_format(
             text, sizeof text,
-            "block start: node %lld, the best of block %lld (mean %.4g of %lld), re-run %s",
-            (long long)from->id, (long long)w->n_blocks, mean, (long long)count,
-            w->out->node.n_mutations ? "under the new regime" : "unchanged");
+            "block start: node %lld, the best of %s %lld (mean %.4g of %lld), re-run %s",
+            (long long)from->id, of_run ? "blocks 1 to" : "block", (long long)w->n_blocks, mean,
+            (long long)count, w->out->node.n_mutations ? "under the new regime" : "unchanged");
     else
         cn_text_format(text, sizeof text,
                        "block start: node %lld, the root of block %lld, which has no result",
@@ -204,11 +230,13 @@ cn_status cn_plan_root(const struct cn_work *w)
     struct cn_yaml *y = NULL;
     double mean = (double)NAN;
     int64_t count = 0;
+    bool of_run = false;
     cn_status st;
 
     name_block(w);
     if (w->n_blocks > 0) {
-        from = cn_plan_best(w->h, w->n_blocks, INT64_MAX, &mean, &count);
+        of_run = cn_partition_replicates(w, w->n_blocks + 1);
+        from = cn_plan_best(w->h, of_run ? 0 : w->n_blocks, INT64_MAX, &mean, &count);
         if (!from)
             from = cn_plan_block_root(w->h, w->n_blocks);
     }
@@ -220,7 +248,7 @@ cn_status cn_plan_root(const struct cn_work *w)
     if (st == CN_OK)
         st = cn_work_take_node(w, &m, 0, "root", from ? w->pl->settings->proposer : "user");
     if (st == CN_OK)
-        tell_root(w, from, mean, count);
+        tell_root(w, from, of_run, mean, count);
     cn_yaml_free(y);
     cn_mutated_clear(&m);
     return st;

@@ -25,7 +25,7 @@ struct builder {
 static cn_status wrong(const struct builder *b, const struct cn_protocol_param *q,
                        const char *what)
 {
-    return cn_err_set(b->err, CN_EINPUT, "%s:%d: %s: %s", b->protocol->name, q->line, q->path,
+    return cn_err_set(b->err, CN_EINPUT, "%s:%d: %s: %s", q->file, q->line, q->path,
                       what);
 }
 
@@ -88,7 +88,7 @@ static cn_status make_choice(const struct builder *b, const struct cn_protocol_p
         if (!is_allowed(p, q->choices[i]))
             return cn_err_set(b->err, CN_EINPUT,
                               "%s:%d: %s: %s: the trainer does not allow this value",
-                              b->protocol->name, q->line, q->path, q->choices[i]);
+                              q->file, q->line, q->path, q->choices[i]);
         texts[n++] = cn_arena_strdup(&b->s->arena, q->choices[i]);
     }
     for (int32_t i = 0; q->n_choices == 0 && i < p->n_choices; i++)
@@ -116,7 +116,7 @@ static cn_status make_range(const struct builder *b, const struct cn_protocol_pa
     if (q->lo < p->min || q->hi > p->max)
         return cn_err_set(b->err, CN_EINPUT,
                           "%s:%d: %s: range %g to %g: the trainer allows %g to %g only",
-                          b->protocol->name, q->line, q->path, q->lo, q->hi, p->min, p->max);
+                          q->file, q->line, q->path, q->lo, q->hi, p->min, p->max);
     out->type = p->type == CN_TRAINER_INT ? CN_PARAM_INT : CN_PARAM_FLOAT;
     out->lo = q->lo;
     out->hi = q->hi;
@@ -150,7 +150,7 @@ static cn_status find_param(const struct builder *b, const struct cn_protocol_pa
 
     *out = cn_trainer_param(b->trainer, q->path, b->err);
     if (!*out)
-        return cn_err_prefix(b->err, "%s:%d", b->protocol->name, q->line);
+        return cn_err_prefix(b->err, "%s:%d", q->file, q->line);
     if ((*out)->simulation != in_simulation)
         return wrong(b, q,
                      (*out)->simulation

@@ -116,16 +116,19 @@ void cn_work_begin(struct cn_work *w, const struct cn_planner *pl, const struct 
 
 static cn_status plan_inside(const struct cn_work *w, const struct cn_block *b)
 {
+    struct cn_work inside = *w;
     struct cn_view v;
+    bool planned = false;
     cn_status st = cn_view_init(&v, w->h, b->number, w->err);
 
     if (st != CN_OK)
         return st;
     w->out->iteration.block = b->number;
-    if (strcmp(w->pl->settings->proposer, "embedded") == 0)
-        st = cn_plan_embedded(w, &v);
-    else
-        st = cn_plan_point(w, &v);
+    st = cn_plan_partition(w, &v, &inside.opt_focus, &planned);
+    if (st == CN_OK && !planned && strcmp(w->pl->settings->proposer, "embedded") == 0)
+        st = cn_plan_embedded(&inside, &v);
+    else if (st == CN_OK && !planned)
+        st = cn_plan_point(&inside, &v);
     cn_view_clear(&v);
     return st;
 }

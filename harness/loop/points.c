@@ -46,6 +46,8 @@ static cn_status vet_point(const struct cn_work *w, const struct cn_view *v,
     for (int32_t i = 0; i < d->space.n; i++) {
         char text[CN_VALUE_TEXT];
 
+        if (w->opt_focus && !w->opt_focus[i])
+            continue;
         cn_search_text(d, i, point[i], text);
         if (cn_search_value(d, i, text) != from[i])
             c[n++] = (struct cn_change){d->of[i]->path, cn_work_words(w, text)};
