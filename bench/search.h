@@ -40,8 +40,8 @@ typedef enum {
     BY_SOBOL,
     BY_TPE_POINTS, /* whole configs */
     BY_SLOPE,      /* one-key mutations on the tree, ranked by ... */
-    BY_TPE,
-    BY_HYBRID,
+    BY_TPE,        /* Thompson's draws by the estimator: model "tpe" */
+    BY_TPE_ALL,    /* all candidates by the estimator */
     N_METHODS
 } method;
 const char *method_name(method m);

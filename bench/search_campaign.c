@@ -193,7 +193,9 @@ static int64_t parent_of(const struct campaign *c, int64_t first,
     o.c_scale = CN_C_SCALE_SPREAD;
     must(cn_tree_init(&tree, in, n, CN_TREE_NAN_ZERO, (double)NAN, &err), &err);
     must(cn_score_init(&table, &tree, &o, &err), &err);
-    q.rule = (cn_select_rule)choice->parent_rule; /* the same order */
+    q.rule = choice->parent_rule == CN_PARENT_TOP_NOT_RECENT ? CN_SELECT_TOP_NOT_RECENT
+             : choice->parent_rule == CN_PARENT_RANDOM_TOP   ? CN_SELECT_RANDOM_TOP
+                                                             : CN_SELECT_TOP;
     q.k = choice->k < BLOCK ? choice->k : BLOCK;
     q.n_recent = q.k < here ? q.k : here;
     for (int64_t i = 0; i < q.n_recent; i++)
@@ -238,9 +240,12 @@ static void mutate(const struct campaign *c, const struct cn_mutate_query *base,
     cn_status st = CN_ENOTFOUND;
 
     if (q.tpe && base->kind == CN_MUTATE_EXPLOIT && cn_tpe_is_ready(q.tpe)) {
-        q.n_slope = c->by == BY_HYBRID ? 8 : 0;
-        q.slope_only = c->by == BY_HYBRID;
+        q.n_thompson = CN_TPE_THOMPSON;
+        q.all = c->by == BY_TPE_ALL;
         st = cn_tpe_mutate(&q, tried, &s, out, &err);
+        q.all = true;
+        if (st == CN_ENOTFOUND)
+            st = cn_tpe_mutate(&q, tried, &s, out, &err);
     }
     if (q.tpe && base->kind == CN_MUTATE_EXPLORE)
         s.avoid = q.tpe;
@@ -253,19 +258,23 @@ static void mutate(const struct campaign *c, const struct cn_mutate_query *base,
     cn_tpe_free((struct cn_tpe *)(uintptr_t)q.tpe);
 }
 
+static cn_mutate_kind kind_of(cn_strategy s)
+{
+    return s == CN_STRATEGY_FAILURE_PROBE ? CN_MUTATE_PROBE
+           : s == CN_STRATEGY_EXPLORE     ? CN_MUTATE_EXPLORE
+                                          : CN_MUTATE_EXPLOIT;
+}
+
 static void step_mutation(struct campaign *c, int64_t parent,
                           const struct cn_rule_choice *choice)
 {
-    static const cn_mutate_kind kinds[] = {CN_MUTATE_EXPLOIT, CN_MUTATE_PROBE,
-                                           CN_MUTATE_EXPLORE, CN_MUTATE_EXPLOIT,
-                                           CN_MUTATE_EXPLOIT};
     struct training t = {.node = c->n + 1, .row = choice->row, .parent = parent};
     struct cn_mutate_change ch;
     struct cn_mutate_query q = {.space = &c->space,
                                 .parent = c->it[parent].x,
                                 .effects = c->effects,
                                 .n_effects = c->n_effects,
-                                .kind = kinds[choice->strategy],
+                                .kind = kind_of(choice->strategy),
                                 .seed = c->seed,
                                 .iteration = c->n + 1};
     double before;

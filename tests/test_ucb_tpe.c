@@ -6,7 +6,6 @@
 #include <criterion/criterion.h>
 
 #include "base/rng.h"
-#include "ucb/sobol.h"
 #include "ucb/tpe.h"
 #include "ucb/tpe_mutate.h"
 
@@ -417,7 +416,8 @@ Test(ucb_tpe, mutations_change_one_key_inside_the_range_best_gain_first)
     struct cn_tpe_mutate_query q = {
         .tpe = t,
         .base = {.space = &space, .parent = parent, .seed = 5, .iteration = 3},
-        .n_slope = 4};
+        .n_thompson = 4,
+        .all = true};
     struct cn_mutate_change c;
     double x[D], gain;
     int asked = 0;
@@ -437,25 +437,23 @@ Test(ucb_tpe, mutations_change_one_key_inside_the_range_best_gain_first)
     cn_tpe_free(t);
 }
 
-Test(ucb_tpe, start_up_moves_each_take_another_parameter_to_a_sobol_value)
+Test(ucb_tpe, a_hidden_parameter_is_not_changed_but_counts_in_the_gain)
 {
-    const double parent[D] = {1e-3, 1e-4, 2, 0, 1};
-    struct cn_effect effects[D];
-    struct cn_mutate_query q = {
-        .space = &space, .parent = parent, .effects = effects, .seed = 5, .iteration = 2};
-    bool seen[D] = {false};
+    const double whole[D] = {1e-3, 1e-4, 2, 0, 1}, open[D] = {(double)NAN, 1e-4, 2, 0, 1};
+    struct cn_tpe *t = make(&space, obs, N);
+    struct cn_tpe_mutate_query q = {
+        .tpe = t,
+        .base = {.space = &space, .parent = open, .seed = 5, .iteration = 3},
+        .opt_whole = whole,
+        .n_thompson = CN_TPE_THOMPSON,
+        .all = true};
+    struct cn_mutate_change a, b;
 
-    for (int i = 0; i < D; i++) {
-        struct cn_mutate_change c;
-        double u[D];
-
-        cr_assert_eq(cn_tpe_startup(&q, i, NULL, NULL, &c, NULL), CN_OK);
-        cr_assert_eq(cn_sobol_point(5, (uint64_t)i, D, u, NULL), CN_OK);
-        cr_assert_eq(c.to, cn_space_from_unit(&mixed[c.param], u[c.param]));
-        /* A value that the parent has already sends the move to the next parameter. */
-        cr_assert(!seen[c.param] || i == D - 1);
-        seen[c.param] = true;
-        effects[q.n_effects++] =
-            (struct cn_effect){.param = c.param, .from = c.from, .to = c.to};
-    }
+    cr_assert_eq(cn_tpe_mutate(&q, NULL, NULL, &a, NULL), CN_OK);
+    cr_assert_neq(a.param, 0);
+    q.base.parent = whole;
+    q.opt_whole = NULL;
+    cr_assert_eq(cn_tpe_mutate(&q, never_lr, &(int){0}, &b, NULL), CN_OK);
+    cr_assert_neq(b.param, 0);
+    cn_tpe_free(t);
 }

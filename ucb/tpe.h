@@ -28,7 +28,7 @@
  *
  * with P(good | x) / P(good) = 1 / (q + (1 - q) g(x) / l(x)), q the share of good weight, and
  * P(feasible | x) the same of finished against failed observations (diverged, oom, timeout,
- * crashed, pruned), whose uniform components are in the proportion of their weights: where nobody
+ * crashed), whose uniform components are in the proportion of their weights: where nobody
  * has been, the overall share counts. A probe's value beyond the range is a component beyond the
  * edge: it tells little about the inside.
  */

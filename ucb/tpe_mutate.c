@@ -8,9 +8,8 @@
 #include "base/alloc.h"
 #include "base/banned.h"
 #include "base/rng.h"
-#include "ucb/sobol.h"
 
-enum { STREAM_STEPS = 0x79e3, STREAM_START = 0x79e4, N_STEPS = 6 };
+enum { STREAM_STEPS = 0x79e3, N_STEPS = 6 };
 
 struct candidate {
     struct cn_mutate_change change;
@@ -51,7 +50,8 @@ static void offer(struct list *l, struct cn_mutate_change c)
     for (int64_t i = 0; i < l->n; i++)
         if (l->c[i].change.param == c.param && l->c[i].change.to == c.to)
             return;
-    memcpy(point, l->q->base.parent, (size_t)l->q->base.space->n * sizeof *point);
+    memcpy(point, l->q->opt_whole ? l->q->opt_whole : l->q->base.parent,
+           (size_t)l->q->base.space->n * sizeof *point);
     point[c.param] = c.to;
     *x = (struct candidate){c, cn_tpe_gain(l->q->tpe, point), l->n};
     l->n++;
@@ -105,10 +105,10 @@ static int by_gain(const void *x, const void *y)
     return (a->order > b->order) - (a->order < b->order);
 }
 
-/* Room for everything that offer_param and the slopes may give. */
+/* Room for everything that offer_param and mutate.c may give. */
 static int64_t room_for(const struct cn_tpe_mutate_query *q)
 {
-    int64_t room = q->n_slope + 1;
+    int64_t room = q->n_thompson + 1;
 
     for (int32_t j = 0; j < q->base.space->n; j++)
         room += N_STEPS + 2 + CN_TPE_MUTATE_DRAWS + q->base.space->params[j].n_choices;
@@ -129,13 +129,13 @@ cn_status cn_tpe_mutate(const struct cn_tpe_mutate_query *q, cn_mutate_tried_fn 
     if (!l.c)
         return cn_err_set(err, CN_ENOMEM, "no memory for %lld candidates", (long long)l.room);
     slope.kind = CN_MUTATE_EXPLOIT;
-    for (int64_t k = 0; k < q->n_slope && k < CN_MUTATE_MODEL; k++) {
+    for (int64_t k = 0; k < q->n_thompson && k < CN_MUTATE_MODEL; k++) {
         struct cn_mutate_change c;
 
         if (cn_mutate_draw(&slope, (uint64_t)k, &c))
             offer(&l, c);
     }
-    for (int32_t j = 0; !q->slope_only && j < q->base.space->n; j++)
+    for (int32_t j = 0; q->all && j < q->base.space->n; j++)
         if (!isnan(q->base.parent[j]))
             offer_param(&l, j);
     qsort(l.c, (size_t)l.n, sizeof *l.c, by_gain);
@@ -149,64 +149,4 @@ cn_status cn_tpe_mutate(const struct cn_tpe_mutate_query *q, cn_mutate_tried_fn 
     return st == CN_OK ? st
                        : cn_err_set(err, st, "no new one-key mutation among %lld candidates",
                                     (long long)l.n);
-}
-
-/* ---- start-up ---- */
-
-/* Least tried first, keyed ties. */
-static int32_t least_tried(const struct cn_mutate_query *q, const bool *used)
-{
-    int64_t best_tries = 0;
-    double best_tie = 0;
-    int32_t best = -1;
-
-    for (int32_t j = 0; j < q->space->n; j++) {
-        int64_t tries = 0;
-        struct cn_rng r;
-        double tie;
-
-        if (used[j] || isnan(q->parent[j]))
-            continue;
-        for (int64_t i = 0; i < q->n_effects; i++)
-            tries += q->effects[i].param == j;
-        cn_rng_init(&r, q->seed, (uint64_t)STREAM_START << 32);
-        cn_rng_seek(&r, (uint64_t)j * 8u);
-        tie = cn_rng_uniform(&r);
-        if (best < 0 || tries < best_tries || (tries == best_tries && tie < best_tie)) {
-            best = j;
-            best_tries = tries;
-            best_tie = tie;
-        }
-    }
-    return best;
-}
-
-cn_status cn_tpe_startup(const struct cn_mutate_query *q, int64_t index,
-                         cn_mutate_tried_fn *tried, void *ctx, struct cn_mutate_change *out,
-                         struct cn_err *err)
-{
-    double u[CN_SOBOL_DIMS];
-    bool used[CN_SPACE_PARAMS] = {false};
-    int32_t dims = q->space->n < CN_SOBOL_DIMS ? q->space->n : CN_SOBOL_DIMS, j;
-    cn_status st = cn_space_check(q->space, err);
-
-    *out = (struct cn_mutate_change){.param = -1, .why = ""};
-    if (st == CN_OK && dims > 0)
-        st = cn_sobol_point(q->seed, (uint64_t)index, dims, u, err);
-    while (st == CN_OK && (j = least_tried(q, used)) >= 0) {
-        /* Beyond the direction numbers coordinates are used again. */
-        struct cn_mutate_change c =
-            change_of(q, j, cn_space_from_unit(&q->space->params[j], u[j % CN_SOBOL_DIMS]),
-                      "start-up: a Sobol point's value in the parameter tried least");
-
-        used[j] = true;
-        if (c.to == c.from || (tried && tried(ctx, &c)))
-            continue;
-        *out = c;
-        return CN_OK;
-    }
-    return st != CN_OK
-               ? st
-               : cn_err_set(err, CN_ENOTFOUND, "no start-up move of %d parameters is new",
-                            (int)q->space->n);
 }

@@ -1,17 +1,17 @@
 /* One-key mutations of a parent, ranked by the Parzen estimator: the embedded proposer's model
- * "tpe". Also the first moves of a run, before anything is known.
+ * "tpe".
  *
- *     struct cn_tpe_mutate_query q = {.tpe = t, .base = {.space = &space, .parent = values, ...}};
+ *     struct cn_tpe_mutate_query q = {.tpe = t, .n_thompson = CN_TPE_THOMPSON,
+ *                                     .base = {.space = &space, .parent = values, ...}};
  *     st = cn_tpe_mutate(&q, tried, ctx, &change, &err); // CN_ENOTFOUND: nothing new is left
  *
- * The candidates are those of CN_MUTATE_EXPLOIT (mutate.h), and per parameter: half a step, a
- * step and one and a half steps up and down, every other choice, off and on again, and
- * CN_TPE_MUTATE_DRAWS draws from the good density given the parent's other values. Each stands
- * for the whole config that it would give; they are offered in the order of cn_tpe_gain.
- *
- * Start-up (cn_tpe_startup): the run's first moves each go to where a scrambled Sobol point lies
- * in the parameter that was tried least, so that the first observations spread over the
- * parameters and over their ranges.
+ * The candidates are the first n_thompson of CN_MUTATE_EXPLOIT (mutate.h): moves that Thompson's
+ * rule draws from what one-key mutations have shown. They know directions; the estimator knows
+ * which whole configs were good, and which died. Each stands for the whole config that it would
+ * give; they are offered in the order of cn_tpe_gain. With `all`, further candidates: per
+ * parameter half a step, a step and one and a half steps up and down, every other choice, off and
+ * on again, and CN_TPE_MUTATE_DRAWS draws from the good density given the parent's other values.
+ * Alone these search worse (docs/SEARCH.md), so they are for when the first are used up.
  */
 #ifndef CN_UCB_TPE_MUTATE_H
 #define CN_UCB_TPE_MUTATE_H
@@ -19,13 +19,16 @@
 #include "ucb/mutate.h"
 #include "ucb/tpe.h"
 
-enum { CN_TPE_MUTATE_DRAWS = 8 };
+enum { CN_TPE_MUTATE_DRAWS = 8, CN_TPE_THOMPSON = 6 };
 
 struct cn_tpe_mutate_query {
     const struct cn_tpe *tpe;    /* of the same space; ready */
     struct cn_mutate_query base; /* kind is not read */
-    int64_t n_slope;             /* so many of mutate.c's candidates as well */
-    bool slope_only;             /* no others */
+    /* The parent's values where base.parent hides some (NaN: not to be changed); NULL: it hides
+     * none. double[space->n] */
+    const double *opt_whole;
+    int64_t n_thompson;
+    bool all;
 };
 
 /* The first candidate by gain that is not tried (`tried` may be NULL). change.why: static words;
@@ -33,10 +36,5 @@ struct cn_tpe_mutate_query {
 CN_MUST_CHECK cn_status cn_tpe_mutate(const struct cn_tpe_mutate_query *q,
                                       cn_mutate_tried_fn *tried, void *ctx,
                                       struct cn_mutate_change *out, struct cn_err *err);
-
-/* Move number `index` (0 ..) of the start-up. CN_ENOTFOUND: no such move that is new. */
-CN_MUST_CHECK cn_status cn_tpe_startup(const struct cn_mutate_query *q, int64_t index,
-                                       cn_mutate_tried_fn *tried, void *ctx,
-                                       struct cn_mutate_change *out, struct cn_err *err);
 
 #endif
