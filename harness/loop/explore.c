@@ -20,6 +20,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/text.h"
+#include "harness/loop/edits.h"
 #include "harness/loop/figure.h"
 #include "harness/loop/run_int.h"
 #include "logs/project.h"
@@ -128,12 +129,32 @@ static cn_status write_figure(struct loop *l)
     return CN_OK;
 }
 
-static cn_status copy_snapshot(struct loop *l, const char *folder, const char *from,
-                               const char *to)
+/* snapshots/block_NNN/protocol.md: the version that was in force while the block ran. */
+static cn_status snapshot_protocol(struct loop *l, int64_t block, const char *folder)
 {
-    char *source = cn_file_join(l->r->dir, from), *target = cn_file_join(folder, to);
+    char *target = cn_file_join(folder, "protocol.md");
+    struct cn_buf words;
+    cn_status st = target ? CN_OK : cn_err_set(l->err, CN_ENOMEM, "%s: no memory", folder);
+
+    cn_buf_init(&words, CN_CAP_PROTOCOL);
+    if (st == CN_OK && !cn_file_exists(target)) {
+        st = cn_store_text(l->r->store, CN_EDITS_KIND, cn_edits_of_block(&l->h, block), &words,
+                           l->err);
+        if (st == CN_OK)
+            st = cn_file_replace(target, cn_buf_str(&words), words.len, l->err);
+    }
+    cn_buf_clear(&words);
+    cn_free(target);
+    return st;
+}
+
+static cn_status snapshot_memory(struct loop *l, const char *folder)
+{
+    char memory[CN_PROJECT_NAME];
+    char *source, *target = cn_file_join(folder, "memory.md");
     cn_status st = CN_OK;
 
+    source = cn_file_join(l->r->dir, cn_project_name(&l->h, CN_PROJECT_MEMORY, memory));
     if (!source || !target)
         st = cn_err_set(l->err, CN_ENOMEM, "%s: no memory for a snapshot", folder);
     else if (cn_file_exists(source) && !cn_file_exists(target))
@@ -146,10 +167,8 @@ static cn_status copy_snapshot(struct loop *l, const char *folder, const char *f
 /* snapshots/block_NNN/{protocol,memory}.md of every closed block that lacks them. */
 static cn_status write_snapshots(struct loop *l)
 {
-    char memory[CN_PROJECT_NAME];
     cn_status st = CN_OK;
 
-    (void)cn_project_name(&l->h, CN_PROJECT_MEMORY, memory);
     for (int64_t b = 0; st == CN_OK && b < l->h.n_blocks && l->h.blocks[b].closed; b++) {
         char name[64];
         char *folder;
@@ -160,9 +179,9 @@ static cn_status write_snapshots(struct loop *l)
         st = folder ? cn_file_mkdirs(folder, l->err)
                     : cn_err_set(l->err, CN_ENOMEM, "%s: no memory", name);
         if (st == CN_OK)
-            st = copy_snapshot(l, folder, "protocol.md", "protocol.md");
+            st = snapshot_protocol(l, l->h.blocks[b].number, folder);
         if (st == CN_OK)
-            st = copy_snapshot(l, folder, memory, "memory.md");
+            st = snapshot_memory(l, folder);
         cn_free(folder);
     }
     return st;
@@ -228,6 +247,29 @@ static bool block_is_full(const struct loop *l, const struct cn_block *b)
     return cn_plan_block_count(&l->h, b->number) >= b->last - b->first + 1;
 }
 
+/* The block-end checklist, every point of it seen to by the host: the rules are judged by the
+ * block's statistics, edited or left alone with a reason, and both stand in the block's note, which
+ * the summary shows. */
+static cn_status write_note(struct loop *l, const struct cn_block *b, struct cn_buf *note)
+{
+    struct cn_buf stats;
+    cn_status st = cn_edits_block_end(l->r, b->number, block_is_full(l, b), note, l->err);
+
+    if (st != CN_OK)
+        return st;
+    cn_run_tell(l->r, "block %lld is closed; protocol edit: %s", (long long)b->number,
+                cn_buf_str(note));
+    cn_buf_init(&stats, CN_CAP_RECORD);
+    cn_plan_block_note(&l->r->planner, &l->h, b->number, &stats);
+    if (stats.len > 0)
+        cn_buf_printf(note, "; %s", cn_buf_str(&stats));
+    cn_buf_clear(&stats);
+    return cn_buf_status(note) == CN_OK
+               ? CN_OK
+               : cn_err_set(l->err, cn_buf_status(note), "block %lld: the note is too long",
+                            (long long)b->number);
+}
+
 static cn_status close_block(struct loop *l)
 {
     const struct cn_block *b = cn_plan_open_block(&l->h);
@@ -238,9 +280,9 @@ static cn_status close_block(struct loop *l)
         cn_plan_block_count(&l->h, b->number) == 0 || !(l->search_over || block_is_full(l, b)))
         return CN_OK;
     cn_buf_init(&note, CN_CAP_RECORD);
-    cn_plan_block_note(&l->r->planner, &l->h, b->number, &note);
-    cn_run_tell(l->r, "block %lld is closed", (long long)b->number);
-    st = cn_store_close_block(l->r->store, b->number, cn_buf_str(&note), l->err);
+    st = write_note(l, b, &note);
+    if (st == CN_OK)
+        st = cn_store_close_block(l->r->store, b->number, cn_buf_str(&note), l->err);
     cn_buf_clear(&note);
     l->changed = true;
     if (st == CN_OK)

@@ -14,6 +14,7 @@
 #include "base/text.h"
 #include "harness/exec/job.h"
 #include "harness/loop/basis.h"
+#include "harness/loop/edits.h"
 #include "harness/loop/run_int.h"
 
 const char *cn_run_end_text(cn_run_end e)
@@ -193,11 +194,17 @@ static void take_basis(struct cn_run *r, struct cn_basis *b)
 
 /* Words that were read and checked are kept as versions; the same words again are no new
  * version. */
-static cn_status keep_versions(struct cn_run *r, const struct cn_buf *protocol,
-                               const struct cn_buf *config, struct cn_err *err)
+static cn_status keep_versions(struct cn_run *r, const struct cn_history *h,
+                               const struct cn_buf *protocol, const struct cn_buf *config,
+                               struct cn_err *err)
 {
-    cn_status st = cn_store_text_put(r->store, "protocol", "user", "edited in place",
-                                     cn_buf_str(protocol), NULL, err);
+    char hash[CN_HASH_TEXT], reason[96];
+    cn_status st;
+
+    (void)cn_hash_hex(cn_buf_str(protocol), protocol->len, hash);
+    st = cn_store_text_put(r->store, "protocol", "user",
+                           cn_edits_user_reason(h, hash, reason), cn_buf_str(protocol), NULL,
+                           err);
 
     return st == CN_OK ? cn_store_text_put(r->store, "config", "user", "edited in place",
                                            cn_buf_str(config), NULL, err)
@@ -230,7 +237,7 @@ static cn_status load_basis(struct cn_run *r, const struct cn_run_override *o, i
     if (st == CN_OK)
         st = check_fixed(r, &b, &h.info, err);
     if (st == CN_OK)
-        st = keep_versions(r, &protocol, &config, err);
+        st = keep_versions(r, &h, &protocol, &config, err);
     if (st == CN_OK && !(r->base_config = cn_strdup(cn_buf_str(&config))))
         st = cn_err_set(err, CN_ENOMEM, "%s: no memory for its config", r->dir);
     if (st == CN_OK)
@@ -336,6 +343,8 @@ cn_status cn_run_open(const char *dir, const struct cn_run_override *overrides, 
         st = take_lease(r, err);
     if (st == CN_OK)
         st = load_facts(r, err);
+    if (st == CN_OK) /* before anybody takes the file for a person's */
+        st = cn_edits_settle(r, err);
     if (st == CN_OK)
         st = load_basis(r, overrides, n_overrides, err);
     if (st == CN_OK)
@@ -368,20 +377,45 @@ void cn_run_close(struct cn_run *r)
     cn_free(r);
 }
 
+/* The words as a version by "user", unless they are the latest one already. */
+static cn_status keep_words(struct cn_run *r, const struct cn_buf *words, bool *out_new,
+                            struct cn_err *err)
+{
+    char hash[CN_HASH_TEXT], reason[96];
+    struct cn_buf stored;
+    struct cn_history h;
+    cn_status st;
+
+    cn_buf_init(&stored, CN_CAP_PROTOCOL);
+    memset(&h, 0, sizeof h);
+    (void)cn_hash_hex(cn_buf_str(words), words->len, hash);
+    st = cn_store_text(r->store, "protocol", 0, &stored, err);
+    *out_new = st == CN_OK && strcmp(cn_buf_str(&stored), cn_buf_str(words)) != 0;
+    if (*out_new)
+        st = cn_store_history(r->store, &h, err);
+    if (st == CN_OK && *out_new)
+        st = cn_store_text_put(r->store, "protocol", "user",
+                               cn_edits_user_reason(&h, hash, reason), cn_buf_str(words), NULL,
+                               err);
+    cn_history_clear(&h);
+    cn_buf_clear(&stored);
+    return st;
+}
+
 /* A protocol with which the run could have been opened takes the old one's place. */
 static cn_status swap_protocol(struct cn_run *r, struct cn_protocol *p,
-                               const struct cn_buf *words, struct cn_err *err)
+                               const struct cn_buf *words, bool *out_new, struct cn_err *err)
 {
     struct cn_search search;
     struct cn_run_info info;
     cn_status st = cn_search_init(&search, p, r->trainer, err);
 
+    *out_new = false;
     if (st != CN_OK)
         return st;
     st = cn_basis_reward(&r->settings, p, r->trainer, &info, err);
     if (st == CN_OK)
-        st = cn_store_text_put(r->store, "protocol", "user", "edited in place",
-                               cn_buf_str(words), NULL, err);
+        st = keep_words(r, words, out_new, err);
     if (st != CN_OK) {
         cn_search_clear(&search);
         return st;
@@ -399,18 +433,20 @@ cn_status cn_run_adopt_protocol(struct cn_run *r, struct cn_err *err)
     struct cn_protocol *p = NULL;
     struct cn_err why = CN_ERR_INIT;
     struct cn_buf words;
-    cn_status st;
+    bool is_new = false;
+    cn_status st = cn_edits_settle(r, err);
 
     cn_buf_init(&words, CN_CAP_PROTOCOL);
-    st = current_text(r, "protocol.md", "protocol", &words, err);
+    if (st == CN_OK)
+        st = current_text(r, "protocol.md", "protocol", &words, err);
     if (st == CN_OK && (words.len != r->protocol->n ||
                         memcmp(cn_buf_str(&words), r->protocol->text, words.len) != 0)) {
         st = cn_protocol_parse(r->protocol->name, cn_buf_str(&words), words.len, &p, &why);
         if (st == CN_OK)
-            st = swap_protocol(r, p, &words, &why);
-        if (st == CN_OK) {
+            st = swap_protocol(r, p, &words, &is_new, &why);
+        if (st == CN_OK && is_new) {
             cn_run_tell(r, "protocol.md was edited: the new version holds from here");
-        } else {
+        } else if (st != CN_OK) {
             cn_protocol_free(p);
             if (strcmp(r->last_pause, why.text) != 0)
                 cn_run_tell(r, "protocol.md was edited, but the old version stays in force: %s",
