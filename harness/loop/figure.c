@@ -58,10 +58,9 @@ static struct tally tally_of(const struct cn_history *h, int64_t node)
 {
     struct tally t = {0, 0, 0, 0, CN_OUTCOME_NONE};
 
-    for (int64_t i = 0; i < h->n_iterations; i++) {
-        const struct cn_iteration *it = &h->iterations[i];
-
-        if (it->node != node || it->confirmation)
+    for (const struct cn_iteration *it = cn_history_run(h, node, NULL); it;
+         it = cn_history_run(h, node, it)) {
+        if (it->confirmation)
             continue;
         if (it->state < CN_ITER_MEASURED) {
             t.open++;
@@ -262,8 +261,9 @@ static int64_t first_drawn(const struct cn_history *h)
 {
     int64_t b = h->n_blocks, nodes = 0;
 
-    for (; b > 0; b--) {
-        for (int64_t i = 0; i < h->n_nodes; i++)
+    for (; b > 0 && h->blocks[b - 1].first >= h->older.first; b--) {
+        for (int64_t i = h->n_nodes - 1; i >= 0 && h->nodes[i].id >= h->blocks[b - 1].first;
+             i--)
             nodes += h->nodes[i].block == b;
         if (nodes > MOST_NODES && b < h->n_blocks)
             break;

@@ -230,11 +230,9 @@ static void compare(const struct cn_history *h, const struct cn_iteration *it,
     double sum = 0;
     int n = 0;
 
-    for (int64_t i = 0; i < h->n_iterations; i++) {
-        const struct cn_iteration *o = &h->iterations[i];
-
-        if (o->id >= it->id || o->node != other || o->confirmation ||
-            o->outcome != CN_OUTCOME_OK)
+    for (const struct cn_iteration *o = cn_history_run(h, other, NULL); o && o->id < it->id;
+         o = cn_history_run(h, other, o)) {
+        if (o->confirmation || o->outcome != CN_OUTCOME_OK)
             continue;
         sum += o->reward;
         n++;

@@ -11,6 +11,7 @@
 #include "base/banned.h"
 #include "base/caps.h"
 #include "base/text.h"
+#include "harness/loop/near.h"
 #include "harness/loop/forecast.h"
 
 /* ------------------------------------------------------------------ 1 one dimension */
@@ -447,11 +448,46 @@ static cn_status apply_change(const struct cn_vet *v, const struct cn_change *c,
 static cn_status refuse_duplicate(const struct cn_vet *v, const struct cn_mutated *m,
                                   struct cn_err *err)
 {
-    for (int64_t i = 0; v->history && !v->same_is_fine && i < v->history->n_nodes; i++)
+    int64_t twin = 0;
+    cn_status st = CN_OK;
+
+    if (!v->history || v->same_is_fine)
+        return CN_OK;
+    for (int64_t i = 0; twin == 0 && i < v->history->n_nodes; i++)
         if (strcmp(v->history->nodes[i].config_hash, m->hash) == 0)
-            return cn_err_set(err, CN_EEXIST, "this config was tried before: node %lld",
-                              (long long)v->history->nodes[i].id);
-    return CN_OK;
+            twin = v->history->nodes[i].id;
+    if (twin == 0 && v->opt_elsewhere && v->history->older.first > 0)
+        st = v->opt_elsewhere->node_with(v->opt_elsewhere->ctx, m->hash, &twin, err);
+    if (st == CN_OK && twin > 0)
+        st = cn_err_set(err, CN_EEXIST, "this config was tried before: node %lld",
+                        (long long)twin);
+    return st;
+}
+
+static cn_status refuse_near(const struct cn_vet *v, const struct cn_yaml *y,
+                             struct cn_err *err)
+{
+    struct cn_near *made = NULL;
+    const struct cn_near *near = v->opt_near;
+    int64_t twin = 0;
+    double distance;
+    cn_status st = CN_OK;
+
+    if (!v->history || v->same_is_fine || !(v->near_duplicate > 0))
+        return CN_OK;
+    if (!near) {
+        st = cn_near_new(v->search, v->history, &made, err);
+        near = made;
+    }
+    if (st == CN_OK)
+        st = cn_near_find(near, y, v->near_duplicate, &twin, &distance, err);
+    if (st == CN_OK && twin > 0)
+        st = cn_err_set(err, CN_EEXIST,
+                        "this config is nearly node %lld: no parameter differs by more than %.2g "
+                        "of its range (near_duplicate %g)",
+                        (long long)twin, distance, v->near_duplicate);
+    cn_near_free(made);
+    return st;
 }
 
 static cn_status finish(struct cn_mutated *m, const struct cn_yaml *y, struct cn_err *err)
@@ -486,6 +522,8 @@ cn_status cn_mutation_vet(const struct cn_vet *v, const char *parent_config,
         st = finish(out, y, err);
     if (st == CN_OK)
         st = refuse_duplicate(v, out, err);
+    if (st == CN_OK)
+        st = refuse_near(v, y, err);
     cn_yaml_free(y);
     if (st != CN_OK)
         cn_mutated_clear(out);

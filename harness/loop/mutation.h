@@ -63,11 +63,25 @@ struct cn_change {
 };
 
 struct cn_forecast;
+/* The first node with this config in the whole record, also where a window leaves it out; 0: none.
+ * A question whose answer does not change once it is not 0. */
+struct cn_elsewhere {
+    cn_status (*node_with)(void *ctx, const char *config_hash, int64_t *out_node,
+                           struct cn_err *err);
+    void *ctx;
+};
+
+struct cn_near;
 struct cn_vet {
     const struct cn_trainer *trainer;
     const struct cn_search *search;
     const struct cn_history *history; /* duplicates are looked for here; NULL: nowhere */
+    const struct cn_elsewhere *opt_elsewhere; /* ... and here, when the history is a window */
     const struct cn_forecast *forecast; /* refuses what cannot end in time; NULL: nothing */
+    /* Largest difference of any parameter, as a share of its range, below which a config counts as
+     * one of the history's (near.h); 0: only equal ones do. */
+    double near_duplicate;
+    const struct cn_near *opt_near; /* for many vettings; NULL: made for this one */
     bool simulation;   /* a block boundary: parameters of class simulation may change */
     bool probe;        /* a failure-probe may go up to the hard range */
     bool same_is_fine; /* a block's root: no-ops and duplicates pass */
@@ -82,7 +96,7 @@ struct cn_mutated {
 };
 
 /* CN_EINPUT: unknown, of the wrong type, out of range, of a class not allowed now, or no change
- * at all. CN_EEXIST: the config was tried before (the message names the node). On failure `out`
+ * at all. CN_EEXIST: the config, or one within near_duplicate, was tried before (the message names the node). On failure `out`
  * is empty. */
 CN_MUST_CHECK cn_status cn_mutation_vet(const struct cn_vet *v, const char *parent_config,
                                         const struct cn_change *changes, int n,

@@ -57,7 +57,9 @@ struct cn_vet cn_work_vet(const struct cn_work *w)
     return (struct cn_vet){.trainer = w->pl->trainer,
                            .search = w->pl->search,
                            .history = w->h,
-                           .forecast = w->out->forecast};
+                           .opt_elsewhere = w->pl->opt_elsewhere,
+                           .forecast = w->out->forecast,
+                           .near_duplicate = w->pl->settings->near_duplicate};
 }
 
 /* ------------------------------------------------------------------ seeds */

@@ -29,6 +29,7 @@ struct cn_planner {
     const struct cn_trainer *trainer;
     const struct cn_search *search;
     const char *base_config; /* the user's, as YAML text */
+    const struct cn_elsewhere *opt_elsewhere; /* for histories that are windows; else NULL */
 };
 
 struct cn_forecast;

@@ -29,7 +29,7 @@ static bool is_failure(const struct cn_iteration *it)
 
 int64_t cn_plan_searched(const struct cn_history *h)
 {
-    int64_t n = 0;
+    int64_t n = h->older.searched;
 
     for (int64_t i = 0; i < h->n_iterations; i++)
         n += !h->iterations[i].confirmation;
@@ -65,11 +65,10 @@ static double node_mean(const struct cn_history *h, int64_t node, int64_t last, 
     double sum = 0;
     int64_t n = 0;
 
-    for (int64_t i = 0; i < h->n_iterations; i++) {
-        const struct cn_iteration *it = &h->iterations[i];
-
-        if (it->node != node || it->id > last || it->confirmation || !is_over(it) ||
-            it->outcome != CN_OUTCOME_OK || isnan(it->reward))
+    for (const struct cn_iteration *it = cn_history_run(h, node, NULL); it && it->id <= last;
+         it = cn_history_run(h, node, it)) {
+        if (it->confirmation || !is_over(it) || it->outcome != CN_OUTCOME_OK ||
+            isnan(it->reward))
             continue;
         sum += it->reward;
         n++;
@@ -121,12 +120,20 @@ static void put_fact(struct cn_view *v, const struct cn_history *h,
     v->n_facts++;
 }
 
+/* By bisection: nodes are in id order. */
 static struct cn_tree_input *input_of(struct cn_view *v, int64_t id)
 {
-    for (int64_t i = 0; i < v->n_nodes; i++)
-        if (v->nodes[i].id == id)
-            return &v->nodes[i];
-    return NULL;
+    int64_t lo = 0, hi = v->n_nodes;
+
+    while (lo < hi) {
+        int64_t mid = lo + (hi - lo) / 2;
+
+        if (v->nodes[mid].id < id)
+            lo = mid + 1;
+        else
+            hi = mid;
+    }
+    return lo < v->n_nodes && v->nodes[lo].id == id ? &v->nodes[lo] : NULL;
 }
 
 /* Rewards of all nodes lie in one slab; node i gets the room of its iterations. */
@@ -140,9 +147,11 @@ static void fill_nodes(struct cn_view *v, const struct cn_history *h, double *sl
             continue;
         in = &v->nodes[v->n_nodes];
         *in = (struct cn_tree_input){.id = node->id, .parent = node->parent, .rewards = slab};
-        for (int64_t k = 0; k < v->n_facts; k++)
-            if (v->facts[k].node == node->id && v->facts[k].finished && !v->facts[k].failed)
-                slab[in->n_rewards++] = v->facts[k].reward;
+        for (const struct cn_iteration *it = cn_history_run(h, node->id, NULL); it;
+             it = cn_history_run(h, node->id, it))
+            if (it->block == v->block->number && !it->confirmation && is_over(it) &&
+                it->outcome == CN_OUTCOME_OK)
+                slab[in->n_rewards++] = it->reward;
         slab += in->n_rewards;
         if (input_of(v, node->id) == NULL)
             v->n_nodes++;
@@ -224,10 +233,9 @@ static struct node_state state_of(const struct cn_history *h, int64_t node)
 {
     struct node_state s = {false, false};
 
-    for (int64_t i = 0; i < h->n_iterations; i++) {
-        const struct cn_iteration *it = &h->iterations[i];
-
-        if (it->node != node || it->confirmation || !is_over(it))
+    for (const struct cn_iteration *it = cn_history_run(h, node, NULL); it;
+         it = cn_history_run(h, node, it)) {
+        if (it->confirmation || !is_over(it))
             continue;
         s.any_over = true;
         s.any_failed = s.any_failed || is_failure(it);
@@ -280,7 +288,7 @@ cn_status cn_view_effects(const struct cn_history *h, const struct cn_planner *p
 
 static double worst_of_run(const struct cn_history *h)
 {
-    double worst = (double)NAN;
+    double worst = h->older.first ? h->older.worst : (double)NAN;
 
     for (int64_t i = 0; i < h->n_iterations; i++) {
         const struct cn_iteration *it = &h->iterations[i];
