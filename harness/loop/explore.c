@@ -48,12 +48,24 @@ struct loop {
     struct cn_err *err;
 };
 
+static int64_t window_of(const struct loop *l)
+{
+    return l->r->opts && l->r->opts->window > 0 ? l->r->opts->window : CN_STORE_WINDOW;
+}
+
+/* What is new in the record; the first time, and where a refresh failed, its whole window. */
 static cn_status reload(struct loop *l)
 {
-    if (l->loaded)
+    cn_status st;
+
+    if (l->loaded) {
+        st = cn_store_refresh(l->r->store, window_of(l), &l->h, l->err);
+    } else {
         cn_history_clear(&l->h);
-    l->loaded = true;
-    return cn_store_history(l->r->store, &l->h, l->err);
+        st = cn_store_window(l->r->store, window_of(l), &l->h, l->err);
+    }
+    l->loaded = st == CN_OK;
+    return st;
 }
 
 static int64_t count_states(const struct cn_history *h, cn_iter_state from, cn_iter_state to)
@@ -67,7 +79,8 @@ static int64_t count_states(const struct cn_history *h, cn_iter_state from, cn_i
 
 /* ------------------------------------------------------------------ books */
 
-static int score_lines(struct loop *l, int64_t block, struct cn_score_line **out, double *out_c)
+static int score_lines(struct loop *l, int64_t block, struct cn_arena *a,
+                       struct cn_score_line **out, double *out_c)
 {
     struct cn_score_table t;
     struct cn_score_line *lines = NULL;
@@ -76,13 +89,12 @@ static int score_lines(struct loop *l, int64_t block, struct cn_score_line **out
     *out = NULL;
     if (cn_plan_scores(&l->r->planner, &l->h, block, &t, NULL) != CN_OK)
         return 0;
-    lines = t.n > 0 ? cn_arena_alloc(&l->h.arena, (size_t)t.n, sizeof *lines) : NULL;
+    lines = t.n > 0 ? cn_arena_alloc(a, (size_t)t.n, sizeof *lines) : NULL;
     for (int64_t i = 0; lines && i < t.n; i++) {
         const struct cn_node *node = cn_history_node(&l->h, t.rows[i].id);
         const struct cn_mutation *m = node && node->n_mutations == 1 ? node->mutations : NULL;
         char *text =
-            m ? cn_arena_printf(&l->h.arena, "%s: %s -> %s", m->path, m->old_text, m->new_text)
-              : NULL;
+            m ? cn_arena_printf(a, "%s: %s -> %s", m->path, m->old_text, m->new_text) : NULL;
 
         lines[n++] = (struct cn_score_line){.node = t.rows[i].id,
                                             .parent = t.rows[i].parent,
@@ -102,16 +114,19 @@ static cn_status write_projections(struct loop *l)
 {
     struct cn_project_opts o = CN_PROJECT_OPTS_INIT;
     struct cn_score_line *lines = NULL;
+    struct cn_arena a;
     cn_status st;
 
+    cn_arena_init(&a, CN_CAP_TEXT);
     o.write_scores = true;
     o.goal = l->r->protocol->goal;
     if (l->h.n_blocks > 0) {
         o.score_block = l->h.n_blocks;
-        o.n_scores = score_lines(l, o.score_block, &lines, &o.score_c);
+        o.n_scores = score_lines(l, o.score_block, &a, &lines, &o.score_c);
         o.scores = lines;
     }
     st = cn_project_write(l->r->store, &l->h, &o, l->err);
+    cn_arena_clear(&a);
     if (st == CN_OK)
         l->stale = false;
     return st;
@@ -164,26 +179,39 @@ static cn_status snapshot_memory(struct loop *l, const char *folder)
     return st;
 }
 
-/* snapshots/block_NNN/{protocol,memory}.md of every closed block that lacks them. */
+/* snapshots/block_NNN/{protocol,memory}.md of a closed block; *made false: they were there. */
+static cn_status write_snapshot(struct loop *l, int64_t block, bool *made)
+{
+    char name[64];
+    char *folder, *done;
+    cn_status st;
+
+    cn_text_format(name, sizeof name, "snapshots/block_%03lld", (long long)block);
+    folder = cn_file_join(l->r->dir, name);
+    done = folder ? cn_file_join(folder, "memory.md") : NULL; /* the last to be written */
+    st = done ? CN_OK : cn_err_set(l->err, CN_ENOMEM, "%s: no memory", name);
+    *made = st == CN_OK && !cn_file_exists(done);
+    if (*made)
+        st = cn_file_mkdirs(folder, l->err);
+    if (st == CN_OK && *made)
+        st = snapshot_protocol(l, block, folder);
+    if (st == CN_OK && *made)
+        st = snapshot_memory(l, folder);
+    cn_free(done);
+    cn_free(folder);
+    return st;
+}
+
+/* Of the newest closed blocks that lack them: one that has them ends the search, so that a long
+ * run does not look at thousands of folders. */
 static cn_status write_snapshots(struct loop *l)
 {
+    bool made = true;
     cn_status st = CN_OK;
 
-    for (int64_t b = 0; st == CN_OK && b < l->h.n_blocks && l->h.blocks[b].closed; b++) {
-        char name[64];
-        char *folder;
-
-        cn_text_format(name, sizeof name, "snapshots/block_%03lld",
-                       (long long)l->h.blocks[b].number);
-        folder = cn_file_join(l->r->dir, name);
-        st = folder ? cn_file_mkdirs(folder, l->err)
-                    : cn_err_set(l->err, CN_ENOMEM, "%s: no memory", name);
-        if (st == CN_OK)
-            st = snapshot_protocol(l, l->h.blocks[b].number, folder);
-        if (st == CN_OK)
-            st = snapshot_memory(l, folder);
-        cn_free(folder);
-    }
+    for (int64_t b = l->h.n_blocks - 1; st == CN_OK && b >= 0 && made; b--)
+        if (l->h.blocks[b].closed)
+            st = write_snapshot(l, l->h.blocks[b].number, &made);
     return st;
 }
 
@@ -509,6 +537,7 @@ static void show(struct loop *l)
     if (!o || !o->progress || (!l->changed && cn_clock_mono_us() - l->shown_us < SHOW_EVERY_US))
         return;
     l->shown_us = cn_clock_mono_us();
+    done = l->h.older.searched;
     for (int64_t i = 0; i < l->h.n_iterations; i++)
         done +=
             !l->h.iterations[i].confirmation && l->h.iterations[i].state == CN_ITER_COMMITTED;
@@ -531,8 +560,7 @@ static void wait_for_disk(struct loop *l)
     cn_text_copy(l->r->last_pause, sizeof l->r->last_pause, why);
     for (int ms = 0; ms < DISK_WAIT_MS && l->r->stop == 0; ms += DISK_SLICE_MS)
         cn_clock_sleep_ms(DISK_SLICE_MS);
-    if (l->loaded)
-        cn_history_clear(&l->h);
+    cn_history_clear(&l->h);
     l->loaded = false;
 }
 
@@ -587,8 +615,7 @@ cn_status cn_run_explore(struct cn_run *run, const struct cn_run_explore_opts *o
         if (st == CN_OK && !l.done && !l.changed)
             cn_clock_sleep_ms(wait_ms);
     }
-    if (l.loaded)
-        cn_history_clear(&l.h);
+    cn_history_clear(&l.h);
     run->opts = NULL;
     *out_end = st == CN_OK ? l.end : CN_RUN_END_FAILED;
     return st;

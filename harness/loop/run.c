@@ -179,14 +179,23 @@ static cn_status read_basis(struct cn_run *r, struct cn_basis *b, struct cn_buf 
     return st;
 }
 
+static cn_status node_with(void *ctx, const char *config_hash, int64_t *out_node,
+                           struct cn_err *err)
+{
+    const struct cn_run *r = ctx;
+
+    return cn_store_node_with(r->store, config_hash, out_node, err);
+}
+
 static void take_basis(struct cn_run *r, struct cn_basis *b)
 {
     r->settings = b->settings;
     r->protocol = b->protocol;
     r->trainer = b->trainer;
     r->search = b->search;
-    r->planner =
-        (struct cn_planner){&r->settings, r->protocol, r->trainer, &r->search, r->base_config};
+    r->elsewhere = (struct cn_elsewhere){node_with, r};
+    r->planner = (struct cn_planner){&r->settings, r->protocol,    r->trainer,
+                                     &r->search,   r->base_config, &r->elsewhere};
     b->protocol = NULL;
     b->trainer = NULL;
     memset(&b->search, 0, sizeof b->search);
@@ -229,7 +238,7 @@ static cn_status load_basis(struct cn_run *r, const struct cn_run_override *o, i
     st = all ? merge_overrides(r, o, n, &lines, all, &n_all, err)
              : cn_err_set(err, CN_ENOMEM, "%s: no memory", r->dir);
     if (st == CN_OK)
-        st = cn_store_history(r->store, &h, err);
+        st = cn_store_window(r->store, 0, &h, err);
     if (st == CN_OK)
         st = read_basis(r, &b, &protocol, &config, err);
     if (st == CN_OK)
@@ -392,7 +401,7 @@ static cn_status keep_words(struct cn_run *r, const struct cn_buf *words, bool *
     st = cn_store_text(r->store, "protocol", 0, &stored, err);
     *out_new = st == CN_OK && strcmp(cn_buf_str(&stored), cn_buf_str(words)) != 0;
     if (*out_new)
-        st = cn_store_history(r->store, &h, err);
+        st = cn_store_window(r->store, 0, &h, err);
     if (st == CN_OK && *out_new)
         st = cn_store_text_put(r->store, "protocol", "user",
                                cn_edits_user_reason(&h, hash, reason), cn_buf_str(words), NULL,

@@ -94,10 +94,13 @@ struct cn_run_explore_opts {
     void (*progress)(void *ctx, int64_t done, int64_t total, const char *note);
     void *ctx;
     int64_t poll_ms; /* how often running jobs are looked at; 0: 200 */
+    /* Iterations of the record that are kept in memory (logs/store.h); 0: CN_STORE_WINDOW.
+     * Smaller ones are for tests. */
+    int64_t window;
 };
 #define CN_RUN_EXPLORE_OPTS_INIT \
     {                            \
-        NULL, NULL, NULL, 0      \
+        NULL, NULL, NULL, 0, 0   \
     }
 
 /* Explore until a stop rule fires. On CN_RUN_END_DONE and _TARGET the confirmation replicates
