@@ -226,10 +226,13 @@ static void put_seed_stats(const struct cn_history *h, const struct cn_iteration
 static void put_stability(const struct cn_history *h, const struct cn_iteration *it,
                           const struct cn_node *n, struct cn_buf *out)
 {
-    bool few = false;
-    cn_stability s = cn_evidence_stability(h, it->node, pool_of(it), it->id, &few);
+    bool few;
+    cn_stability s;
+    cn_status st = cn_evidence_stability(h, it->node, pool_of(it), it->id, &s, &few);
 
     (void)n;
+    if (st != CN_OK)
+        out->status = st;
     if (s == CN_STABILITY_UNKNOWN || it->outcome != CN_OUTCOME_OK)
         return;
     cn_buf_printf(out, "Stability: %s%s\n", cn_stability_name(s),

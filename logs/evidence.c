@@ -31,11 +31,10 @@ static void add_run(struct cn_runs *r, double x)
     r->max = fmax(r->max, x);
 }
 
-static void finish_runs(struct cn_runs *r, struct cn_noise *noise)
+static void finish_runs(struct cn_runs *r)
 {
     r->sample.std =
         r->sample.n > 1 ? sqrt(r->sample.std / (double)(r->sample.n - 1)) : (double)NAN;
-    cn_noise_add(noise, r->sample.n, r->sample.std);
 }
 
 static bool says_nothing(cn_outcome o)
@@ -62,9 +61,22 @@ static void gather_runs(struct cn_evidence *e, const struct cn_history *h)
         }
     }
     for (int64_t i = 0; i < h->n_nodes; i++) {
-        finish_runs(&e->runs[i].search, &e->noise);
-        finish_runs(&e->runs[i].confirmation, &e->noise);
+        finish_runs(&e->runs[i].search);
+        finish_runs(&e->runs[i].confirmation);
     }
+}
+
+static cn_status find_noise(struct cn_evidence *e, const struct cn_history *h)
+{
+    struct cn_best_query q = CN_BEST_QUERY_INIT;
+    struct cn_history_noises n;
+    cn_status st;
+
+    q.state = CN_ITER_COMMITTED;
+    st = cn_history_noise(h, &q, 0, &n, NULL);
+    if (st == CN_OK)
+        e->noise = n.same_data ? n.search : n.all;
+    return st;
 }
 
 /* ---- tries ---- */
@@ -97,7 +109,7 @@ static void fill_try(struct cn_evidence *e, const struct cn_history *h, const st
     t->gain = (struct cn_difference){NAN, NAN, NAN, false, false, false};
     if (t->compared)
         t->gain = cn_stats_difference(&child->search.sample, &old->search.sample, &e->noise,
-                                      CN_EVIDENCE_CONFIDENCE);
+                                      CN_BEST_CONFIDENCE);
 }
 
 static void gather_tries(struct cn_evidence *e, const struct cn_history *h)
@@ -112,6 +124,7 @@ static void gather_tries(struct cn_evidence *e, const struct cn_history *h)
         base = n->parent ? cn_history_node(h, n->parent)
                : root != n && strcmp(root->strategy, "root") == 0 ? root
                                                                   : NULL;
+        e->base[i] = base ? base - h->nodes : -1;
         if (n->n_mutations == 1 && base && (r->search.sample.n > 0 || r->failures > 0))
             fill_try(e, h, n, base, &e->tries[e->n_tries++]);
     }
@@ -167,7 +180,7 @@ static cn_status finish_group(struct cn_evidence *e, struct cn_group *g)
     if (n == 0)
         g->effect = (struct cn_difference){NAN, NAN, NAN, false, false, false};
     else if (n > 1)
-        g->effect = cn_stats_paired(d, n, CN_EVIDENCE_CONFIDENCE);
+        g->effect = cn_stats_paired(d, n, CN_BEST_CONFIDENCE);
     return CN_OK;
 }
 
@@ -204,14 +217,19 @@ static cn_status gather_groups(struct cn_evidence *e)
 cn_status cn_evidence_init(struct cn_evidence *e, const struct cn_history *h)
 {
     size_t n = (size_t)h->n_nodes + 1;
+    cn_status st;
 
     memset(e, 0, sizeof *e);
     cn_arena_init(&e->arena, CN_CAP_ARENA);
     e->noise = (struct cn_noise)CN_NOISE_INIT;
     e->runs = cn_arena_alloc(&e->arena, n, sizeof *e->runs);
+    e->base = cn_arena_alloc(&e->arena, n, sizeof *e->base);
     e->tries = cn_arena_alloc(&e->arena, n, sizeof *e->tries);
-    if (!e->runs || !e->tries)
+    if (!e->runs || !e->base || !e->tries)
         return CN_ENOMEM;
+    st = find_noise(e, h);
+    if (st != CN_OK)
+        return st;
     gather_runs(e, h);
     gather_tries(e, h);
     e->groups = cn_arena_alloc(&e->arena, (size_t)e->n_tries + 1, sizeof *e->groups);
@@ -257,22 +275,51 @@ void cn_evidence_name(const struct cn_group *g, struct cn_buf *out)
     }
 }
 
-cn_stability cn_evidence_stability(const struct cn_history *h, int64_t node, cn_pool pool,
-                                   int64_t last, bool *opt_few)
+void cn_evidence_words(const struct cn_history *h, const struct cn_difference *d,
+                       struct cn_buf *out)
 {
-    double *x = h->n_iterations ? cn_alloc((size_t)h->n_iterations, sizeof *x) : NULL;
-    cn_stability s = CN_STABILITY_UNKNOWN;
+    bool down = h->info.reward_lower_is_better;
+
+    if (isnan(d->mean)) {
+        cn_buf_addc(out, '-');
+        return;
+    }
+    cn_buf_printf(out, "%+.3g", cn_fact_metric(h, d->mean));
+    if (d->known)
+        cn_buf_printf(out, " (%+.3g to %+.3g)", cn_fact_metric(h, down ? d->hi : d->lo),
+                      cn_fact_metric(h, down ? d->lo : d->hi));
+}
+
+static int64_t gather_rewards(const struct cn_history *h, int64_t node, cn_pool pool,
+                              int64_t last, double *opt_out)
+{
+    const struct cn_iteration *it = NULL;
     int64_t n = 0;
 
-    for (int64_t i = 0; x && i < h->n_iterations && h->iterations[i].id <= last; i++) {
-        const struct cn_iteration *it = &h->iterations[i];
-        if (it->node == node && cn_fact_ok(it) &&
-            it->confirmation == (pool == CN_POOL_CONFIRMATION))
-            x[n++] = it->reward;
-    }
-    if (n > 1)
-        s = cn_stats_stability(x, n, cn_fact_metric(h, h->info.converged), (double)NAN,
-                               opt_few);
+    while ((it = cn_history_run(h, node, it)) != NULL && it->id <= last)
+        if (cn_fact_ok(it) && it->confirmation == (pool == CN_POOL_CONFIRMATION)) {
+            if (opt_out)
+                opt_out[n] = it->reward;
+            n++;
+        }
+    return n;
+}
+
+cn_status cn_evidence_stability(const struct cn_history *h, int64_t node, cn_pool pool,
+                                int64_t last, cn_stability *out, bool *out_few)
+{
+    int64_t n = gather_rewards(h, node, pool, last, NULL);
+    double *x;
+
+    *out = CN_STABILITY_UNKNOWN;
+    *out_few = false;
+    if (n < 2)
+        return CN_OK;
+    x = cn_alloc((size_t)n, sizeof *x);
+    if (!x)
+        return CN_ENOMEM;
+    (void)gather_rewards(h, node, pool, last, x);
+    *out = cn_stats_stability(x, n, cn_fact_metric(h, h->info.converged), (double)NAN, out_few);
     cn_free(x);
-    return s;
+    return CN_OK;
 }

@@ -10,8 +10,8 @@
  * Pure. Only committed iterations count; trainings that died of their surroundings and configs
  * that were refused (infra, invalid) say nothing. Rewards are as the record has them: higher is
  * better. "Better" and "worse" mean beyond the noise: the interval of the difference
- * (CN_EVIDENCE_CONFIDENCE) leaves zero out. While no config was trained twice the noise is not
- * known and nothing is better or worse.
+ * (CN_BEST_CONFIDENCE) leaves zero out. While no config was trained twice the noise is not known
+ * and nothing is better or worse.
  */
 #ifndef CN_LOGS_EVIDENCE_H
 #define CN_LOGS_EVIDENCE_H
@@ -23,9 +23,8 @@
 #include "base/buf.h"
 #include "base/stats.h"
 #include "base/status.h"
+#include "logs/best.h"
 #include "logs/record.h"
-
-#define CN_EVIDENCE_CONFIDENCE 0.9
 
 /* The committed ok runs of one node in one pool. */
 struct cn_runs {
@@ -66,8 +65,9 @@ struct cn_group {
 
 struct cn_evidence {
     struct cn_arena arena;
-    struct cn_noise noise;     /* within a config, pooled over both pools */
+    struct cn_noise noise;     /* within a config, over all regimes (logs/best.h) */
     struct cn_node_runs *runs; /* one per node of the history, same order */
+    int64_t *base;             /* index of the node's base; -1: none; one per node */
     struct cn_try *tries;      /* in id order */
     int64_t n_tries;
     struct cn_group *groups; /* by path, then down, value, up */
@@ -86,9 +86,15 @@ const struct cn_group *cn_evidence_group(const struct cn_evidence *e, const char
                                          int direction, const char *value);
 /* "raising KEY", "lowering KEY", "KEY: any -> VALUE". */
 void cn_evidence_name(const struct cn_group *g, struct cn_buf *out);
+/* A change of the metric: "+0.21 (+0.15 to +0.27)", without the interval when the noise is
+ * unknown; "-" when nothing could be compared. */
+void cn_evidence_words(const struct cn_history *h, const struct cn_difference *d,
+                       struct cn_buf *out);
 
-/* Stability class (base/stats.h) over a node's committed runs with ids up to `last`. */
-cn_stability cn_evidence_stability(const struct cn_history *h, int64_t node, cn_pool pool,
-                                   int64_t last, bool *opt_few);
+/* Stability class (base/stats.h) over a node's committed runs with ids up to `last`; UNKNOWN below
+ * two. *out_few: below four, a first impression. CN_ENOMEM. */
+CN_MUST_CHECK cn_status cn_evidence_stability(const struct cn_history *h, int64_t node,
+                                              cn_pool pool, int64_t last, cn_stability *out,
+                                              bool *out_few);
 
 #endif

@@ -123,6 +123,8 @@ static void put_listed(const struct cn_yaml *y, const char *keys, struct cn_buf 
         size_t n = strcspn(keys, ",");
         cn_buf_reset(&path);
         cn_buf_add(&path, keys, n);
+        if (cn_buf_status(&path) != CN_OK)
+            out->status = cn_buf_status(&path);
         put_pair(y, cn_buf_str(&path), &first, out);
         keys += n + (keys[n] == ',');
     }
@@ -161,9 +163,12 @@ static void put_mutated(const struct cn_history *h, const struct cn_node *n,
 void cn_fact_config(const struct cn_history *h, const struct cn_node *n, struct cn_buf *out)
 {
     struct cn_yaml *y = NULL;
+    cn_status st = cn_yaml_parse("config", n->config, strlen(n->config), &y, NULL);
 
     /* A config that was read back from a log may be absent; its line is then left out. */
-    if (cn_yaml_parse("config", n->config, strlen(n->config), &y, NULL) != CN_OK)
+    if (st == CN_ENOMEM)
+        out->status = st;
+    if (st != CN_OK)
         return;
     if (h->info.log_keys && h->info.log_keys[0])
         put_listed(y, h->info.log_keys, out);

@@ -15,11 +15,10 @@ static const char *const free_names[] = {"Paper Summary",
                                          "Hypothesis",
                                          "Emerging Observations",
                                          NULL};
-static const char *const host_names[] = {CN_MEMORY_KNOWLEDGE,  CN_MEMORY_REGIME,
-                                         CN_MEMORY_ROBUST,     CN_MEMORY_EFFECTS,
-                                         CN_MEMORY_FAILURES,   CN_MEMORY_PREVIOUS,
-                                         CN_MEMORY_CURRENT,    CN_MEMORY_BLOCK,
-                                         CN_MEMORY_ITERATIONS, NULL};
+static const char *const host_names[] = {
+    CN_MEMORY_KNOWLEDGE, CN_MEMORY_REGIME,   CN_MEMORY_ROBUST,     CN_MEMORY_EFFECTS,
+    CN_MEMORY_DEAD_ENDS, CN_MEMORY_FAILURES, CN_MEMORY_PRINCIPLES, CN_MEMORY_PREVIOUS,
+    CN_MEMORY_CURRENT,   CN_MEMORY_BLOCK,    CN_MEMORY_ITERATIONS, NULL};
 enum { N_FREE = sizeof(free_names) / sizeof(free_names[0]) - 1 };
 
 const char *const *cn_memory_sections(void)
@@ -224,11 +223,29 @@ static cn_status check_words(const char *name, const char *words, struct cn_err 
     return CN_OK;
 }
 
+/* The tables need room too: together the free sections are bounded, but a text that is too long
+ * already may always be shortened. */
+static cn_status check_whole(const char *name, struct cn_buf *out, size_t start, size_t old_n,
+                             struct cn_err *err)
+{
+    size_t n = out->len - start;
+
+    if (n <= CN_CAP_MEMORY_FREE || n <= old_n)
+        return CN_OK;
+    out->len = start;
+    out->data[start] = '\0';
+    return cn_err_set(
+        err, CN_EINPUT,
+        "memory section \"%s\": with it the free sections hold %zu bytes, at most "
+        "%d fit: summarise",
+        name, n, (int)CN_CAP_MEMORY_FREE);
+}
+
 cn_status cn_memory_replace(const char *free_text, const char *name, const char *words,
                             struct cn_buf *out, struct cn_err *err)
 {
     struct section wanted = {.name = name, .name_n = strlen(name)}, s;
-    size_t n = strlen(free_text), words_n = strlen(words);
+    size_t n = strlen(free_text), words_n = strlen(words), start = out->len;
     cn_status st;
 
     if (!is_one_of(&wanted, free_names)) {
@@ -250,5 +267,7 @@ cn_status cn_memory_replace(const char *free_text, const char *name, const char 
         if (!is_one_of(&s, free_names) && s.words_n)
             put_section(out, s.name, s.name_n, s.words, s.words_n);
     st = cn_buf_status(out);
-    return st == CN_OK ? st : cn_err_set(err, st, "memory: no room for its text");
+    if (st != CN_OK)
+        return cn_err_set(err, st, "memory: no room for its text");
+    return check_whole(name, out, start, n, err);
 }

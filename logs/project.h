@@ -67,7 +67,10 @@ void cn_project_entry(const struct cn_history *h, const struct cn_iteration *it,
  * person's words, Next. "Mode/Strategy", "Seeds" and "Config" stand before the result. */
 const char *const *cn_project_log_fields(void);
 /* `free_text`: the latest version of the text "memory": its sections (## or ### headings)
- * replace the empty ones. */
+ * replace the empty ones. The file keeps to CN_CAP_MEMORY bytes: tables show their most relevant
+ * rows and say how many more there are; only free words that leave no room for the empty tables
+ * make it longer. */
+enum { CN_CAP_MEMORY = 48 << 10 };
 void cn_project_memory(const struct cn_history *h, const char *free_text, struct cn_buf *out);
 void cn_project_scores(const struct cn_history *h, const struct cn_project_opts *o,
                        struct cn_buf *out);
@@ -87,8 +90,9 @@ void cn_memory_free_text(const char *memory, size_t n, struct cn_buf *out);
 void cn_memory_section(const char *free_text, const char *name, struct cn_buf *out);
 /* `free_text` with the words of one section replaced. CN_EINPUT (naming the nearest) for a name
  * that is not free, and for words that are not UTF-8, hold a heading of level 1 to 3 or an
- * unclosed ```, or are longer than CN_CAP_MEMORY_SECTION. */
-enum { CN_CAP_MEMORY_SECTION = 16 << 10 };
+ * unclosed ```, or are longer than CN_CAP_MEMORY_SECTION; also when they make the whole text both
+ * longer than it was and than CN_CAP_MEMORY_FREE. Nothing is appended then. */
+enum { CN_CAP_MEMORY_SECTION = 16 << 10, CN_CAP_MEMORY_FREE = 32 << 10 };
 CN_MUST_CHECK cn_status cn_memory_replace(const char *free_text, const char *name,
                                           const char *words, struct cn_buf *out,
                                           struct cn_err *err);

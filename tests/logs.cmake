@@ -7,4 +7,8 @@ cn_test(test_logs_read DEPS logs base SOURCES ${logs_sample})
 cn_test(test_logs_read_traps DEPS logs base)
 cn_test(test_logs_read_folder DEPS logs base SOURCES ${PROJECT_SOURCE_DIR}/tests/support/scratch.c)
 cn_test(test_logs_entry DEPS logs base SOURCES ${logs_sample})
+cn_test(test_logs_principles DEPS logs base PRIVATE_LIBS m
+    SOURCES ${PROJECT_SOURCE_DIR}/tests/support/made.c)
+cn_test(test_logs_memory DEPS logs base PRIVATE_LIBS m
+    SOURCES ${PROJECT_SOURCE_DIR}/tests/support/made.c ${PROJECT_SOURCE_DIR}/tests/support/made_many.c)
 cn_fuzz(fuzz_logs_read DEPS logs base CORPUS tests/cases/logs)
