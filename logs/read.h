@@ -55,6 +55,7 @@
     X(BAD_NUMBER, "bad-number")                                                                \
     X(UNKNOWN_FIELD, "unknown-field") /* "Name: text" that no format has: kept as prose */     \
     X(CUT, "cut")                     /* more prose than an entry may have */                  \
+    X(GAP, "gap")                     /* ids that no entry has */                              \
     X(BLOCKS, "blocks")               /* a block summary that does not fit */                  \
     X(UNKNOWN_KEY, "unknown-key")     /* of a config, unknown to the trainer */                \
     X(CONFIG, "config")     /* what is said of a config does not agree, or a guess */          \

@@ -500,12 +500,28 @@ static void put_messages(struct cn_reader *r)
     h->n_messages = (int64_t)n;
 }
 
+static void check_gaps(struct cn_reader *r, int64_t kept)
+{
+    int64_t last = 0;
+
+    for (int64_t i = 0; i < kept; i++) {
+        const struct cn_raw *x = &raws(r)[i];
+        if (x->id > last + 1)
+            WARN(r, x, CN_READ_GAP,
+                 "no entry of iteration %lld%s%.0lld: nothing is known of it",
+                 (long long)last + 1, x->id > last + 2 ? " to " : "",
+                 x->id > last + 2 ? (long long)x->id - 1 : 0LL);
+        last = x->id;
+    }
+}
+
 void cn_reader_build(struct cn_reader *r)
 {
     int64_t kept = sort_and_drop(r);
     struct cn_raw *all = raws(r);
     struct cn_run_info *info = &r->log->history.info;
 
+    check_gaps(r, kept);
     /* Nodes before parents: a parent may be named by the id of a replicate. */
     for (int64_t i = 0; i < kept; i++)
         resolve_node(r, kept, &all[i]);

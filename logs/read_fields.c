@@ -417,9 +417,14 @@ static void read_config(struct cn_reader *r, struct cn_raw *raw, struct cn_words
     cn_buf_clear(&keys);
 }
 
-/* When it was said is lost with the store; that it was said and read is not. */
+/* When it was said is lost with the store; that it was said and read is not. In a log of others
+ * such a line is nobody's wish to a run of ours. */
 static void read_instruction(struct cn_reader *r, struct cn_raw *raw, struct cn_words w)
 {
+    if (!r->ours) {
+        cn_reader_prose(r, &raw->prose, raw->id, w);
+        return;
+    }
     const struct cn_message m = {.id = (int64_t)(r->messages.len / sizeof(m)) + 1,
                                  .sent_ms = 1,
                                  .acked_ms = 1,

@@ -148,7 +148,7 @@ static cn_status bring_back(const char *dir, const struct cn_cli_args *args,
     cn_store_close(*out);
     *out = NULL;
     if (st == CN_OK)
-        st = cn_run_restore(dir, config_dir ? config_dir : ".", err);
+        st = cn_run_restore(dir, config_dir ? config_dir : ".", NULL, 0, err);
     if (st == CN_OK)
         st = cn_store_open(dir, CN_STORE_WRITE, out, err);
     return st;

@@ -16,7 +16,7 @@
 
 #include "base/status.h"
 
-enum { CN_CLI_POSITIONALS = 4, CN_CLI_OPTIONS = 24, CN_CLI_OVERRIDES = 64 };
+enum { CN_CLI_POSITIONALS = 16, CN_CLI_OPTIONS = 24, CN_CLI_OVERRIDES = 64 };
 
 struct cn_cli_option {
     const char *name;    /* without the dashes */

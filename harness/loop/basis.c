@@ -151,3 +151,20 @@ void cn_basis_join_overrides(const struct cn_run_override *o, int n, struct cn_b
         if (cn_setting_key(o[i].path))
             cn_buf_printf(out, "%s=%s\n", o[i].path, o[i].value);
 }
+
+void cn_basis_info(const struct cn_basis *b, struct cn_buf *keys, struct cn_run_info *out)
+{
+    for (int32_t i = 0; i < b->search.training.space.n; i++)
+        cn_buf_printf(keys, "%s%s", i ? "," : "",
+                      cn_trainer_spelling(b->search.training.of[i], b->config));
+    *out = b->info;
+    out->name = out->created = "";
+    out->study = b->trainer->study;
+    out->n_iter_block = b->settings.n_iter_block;
+    out->n_parallel = (int32_t)b->settings.n_parallel;
+    out->proposer = b->settings.proposer;
+    out->score_kind = b->settings.ucb_kind;
+    out->ucb_c = b->settings.ucb_c;
+    out->c_scale = b->settings.c_scale;
+    out->log_keys = cn_buf_str(keys);
+}

@@ -45,6 +45,9 @@ CN_MUST_CHECK cn_status cn_basis_reward(const struct cn_settings *s,
                                         struct cn_run_info *out, struct cn_err *err);
 /* "explore.a=1\nexplore.b=2\n": how command-line settings are kept. */
 void cn_basis_join_overrides(const struct cn_run_override *o, int n, struct cn_buf *out);
+/* What the record says of a run, all but its name and when it was made. Texts are borrowed from
+ * `b`, log_keys from `keys` (appended to). */
+void cn_basis_info(const struct cn_basis *b, struct cn_buf *keys, struct cn_run_info *out);
 /* Guardrails and log fields into b->info (texts live as long as b), partition rows and metrics'
  * names checked against the trainer. */
 CN_MUST_CHECK cn_status cn_basis_grammar(struct cn_basis *b, struct cn_err *err);

@@ -37,14 +37,6 @@ static void make_nonce(const char *dir, char out[32])
     cn_text_copy(out, 32, hash);
 }
 
-/* Comma-separated paths that every Config line of the log shows. */
-static void join_log_keys(const struct cn_basis *b, struct cn_buf *out)
-{
-    for (int32_t i = 0; i < b->search.training.space.n; i++)
-        cn_buf_printf(out, "%s%s", i ? "," : "",
-                      cn_trainer_spelling(b->search.training.of[i], b->config));
-}
-
 static cn_status store_facts(struct cn_store *s, const struct cn_basis *b,
                              const struct cn_run_create_opts *o, const char *config_dir,
                              struct cn_err *err)
@@ -84,23 +76,15 @@ static cn_status make_store(const struct cn_basis *b, const struct cn_run_create
                             const char *config_dir, struct cn_err *err)
 {
     char created[CN_TIME_TEXT];
-    struct cn_run_info info = b->info;
+    struct cn_run_info info;
     struct cn_store *s = NULL;
     struct cn_buf keys;
     cn_status st;
 
     cn_buf_init(&keys, CN_CAP_TEXT);
-    join_log_keys(b, &keys);
+    cn_basis_info(b, &keys, &info);
     info.name = cn_run_base_name(o->dir);
-    info.study = b->trainer->study;
     info.created = cn_clock_iso(cn_clock_now_ms(), created);
-    info.n_iter_block = b->settings.n_iter_block;
-    info.n_parallel = (int32_t)b->settings.n_parallel;
-    info.proposer = b->settings.proposer;
-    info.score_kind = b->settings.ucb_kind;
-    info.ucb_c = b->settings.ucb_c;
-    info.c_scale = b->settings.c_scale;
-    info.log_keys = cn_buf_str(&keys);
     st = cn_store_create(o->dir, &info, b->protocol->text, cn_yaml_text(b->config, NULL), &s,
                          err);
     if (st == CN_OK)
@@ -164,9 +148,7 @@ static cn_status make_folder(const struct cn_basis *b, const struct cn_run_creat
     return st == CN_OK ? make_store(b, o, config_dir, err) : st;
 }
 
-/* The trainer looks at the config before anything is made: the file as given, with the config's
- * overrides. */
-static cn_status check_config(const struct cn_basis *b, const struct cn_run_create_opts *o,
+cn_status cn_run_check_config(const struct cn_basis *b, const struct cn_run_create_opts *o,
                               struct cn_err *err)
 {
     struct cn_arena a;
@@ -214,7 +196,7 @@ cn_status cn_run_create(const struct cn_run_create_opts *given, struct cn_err *e
     if (st == CN_OK)
         st = cn_basis_complete(&b, config_dir, o.overrides, o.n_overrides, err);
     if (st == CN_OK)
-        st = check_config(&b, &o, err);
+        st = cn_run_check_config(&b, &o, err);
     if (st == CN_OK && !o.dry) {
         st = make_folder(&b, &o, config_dir, err);
         if (st != CN_OK && !existed && cn_file_remove_tree(dir, NULL) != CN_OK)
@@ -226,7 +208,8 @@ cn_status cn_run_create(const struct cn_run_create_opts *given, struct cn_err *e
     return st;
 }
 
-static cn_status read_basis(const char *dir, const char *config_dir, struct cn_basis *b,
+static cn_status read_basis(const char *dir, const char *config_dir,
+                            const struct cn_run_create_opts *o, struct cn_basis *b,
                             struct cn_err *err)
 {
     char *config = cn_file_join(dir, "base.yaml"), *protocol = cn_file_join(dir, "protocol.md");
@@ -239,15 +222,16 @@ static cn_status read_basis(const char *dir, const char *config_dir, struct cn_b
     if (st == CN_OK)
         st = cn_protocol_read(protocol, &b->protocol, err);
     if (st == CN_OK)
-        st = cn_basis_complete(b, config_dir, NULL, 0, err);
+        st = cn_basis_complete(b, config_dir, o->overrides, o->n_overrides, err);
     cn_free(protocol);
     cn_free(config);
     return st;
 }
 
-cn_status cn_run_restore(const char *dir, const char *config_dir, struct cn_err *err)
+cn_status cn_run_restore(const char *dir, const char *config_dir,
+                         const struct cn_run_override *settings, int n, struct cn_err *err)
 {
-    const struct cn_run_create_opts o = {.dir = dir};
+    const struct cn_run_create_opts o = {.dir = dir, .overrides = settings, .n_overrides = n};
     char *absolute = cn_file_absolute(config_dir);
     struct cn_store *s = NULL;
     struct cn_basis b;
@@ -255,7 +239,7 @@ cn_status cn_run_restore(const char *dir, const char *config_dir, struct cn_err 
 
     memset(&b, 0, sizeof b);
     if (st == CN_OK)
-        st = read_basis(dir, absolute, &b, err);
+        st = read_basis(dir, absolute, &o, &b, err);
     if (st == CN_OK)
         st = cn_store_open(dir, CN_STORE_WRITE, &s, err);
     if (st == CN_OK)

@@ -270,9 +270,11 @@ static cn_status commit_measured(struct loop *l)
 
 /* ------------------------------------------------------------------ blocks */
 
+/* By its count or, where a log that was read back has holes, by its ids. */
 static bool block_is_full(const struct loop *l, const struct cn_block *b)
 {
-    return cn_plan_block_count(&l->h, b->number) >= b->last - b->first + 1;
+    return cn_plan_block_count(&l->h, b->number) >= b->last - b->first + 1 ||
+           (l->h.n_iterations > 0 && l->h.iterations[l->h.n_iterations - 1].id >= b->last);
 }
 
 /* The block-end checklist, every point of it seen to by the host: the rules are judged by the

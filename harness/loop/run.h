@@ -60,9 +60,10 @@ CN_MUST_CHECK cn_status cn_run_create(const struct cn_run_create_opts *o, struct
 /* After a lost store was read back from the log (cn_store_import): make what the harness keeps
  * beside the record again from base.yaml and protocol.md, so that the run can be resumed.
  * `config_dir`: the folder of the config as it was given, which its relative paths are relative
- * to. Settings that stood on the command line are gone with the store; cn_run_open takes them
- * again. */
+ * to. `settings`: "explore.*" overrides, as of the command line, that the run goes on with; what
+ * is not among them is gone with the store, and cn_run_open takes it again. */
 CN_MUST_CHECK cn_status cn_run_restore(const char *dir, const char *config_dir,
+                                       const struct cn_run_override *settings, int n,
                                        struct cn_err *err);
 
 /* Open for exploring: lock, lease, settings, protocol (a person's edit of protocol.md becomes a

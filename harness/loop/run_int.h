@@ -93,6 +93,15 @@ CN_MUST_CHECK cn_status cn_run_inbox_write(struct cn_run *r, const struct cn_his
                                            struct cn_err *err);
 extern const char cn_run_inbox_template[];
 
+/* -- create.c -- */
+
+struct cn_basis;
+/* The trainer looks at the config before anything is made: the file as given, with the config's
+ * overrides. */
+CN_MUST_CHECK cn_status cn_run_check_config(const struct cn_basis *b,
+                                            const struct cn_run_create_opts *o,
+                                            struct cn_err *err);
+
 /* -- run.c -- */
 
 /* Absolute, without slashes at the end; allocated (cn_free). */
