@@ -205,6 +205,79 @@ Test(loop_mutation, a_config_that_was_tried_is_refused_and_its_node_named)
     cn_mutated_clear(&m);
 }
 
+/* lr from 1e-5 to 1e-2, so .005 of its scale is a factor of 1.035; steps from 10 to 100. */
+Test(loop_mutation, a_config_that_is_nearly_an_old_one_is_refused_with_node_and_distance)
+{
+    struct cn_node node = {.id = 7};
+    struct cn_history h = {.nodes = &node, .n_nodes = 1};
+    struct cn_vet v = plain();
+    struct cn_mutated m, kept;
+
+    cr_assert_eq(vet_with(v, "training.lr", "2.0e-3", &kept), CN_OK);
+    node.config = kept.config;
+    memcpy(node.config_hash, kept.hash, sizeof kept.hash);
+    v.history = &h;
+    cr_assert_eq(vet_with(v, "training.lr", "2.03e-3", &m), CN_OK, "off: %s", err.text);
+    cn_mutated_clear(&m);
+    v.near_duplicate = .005;
+    cr_assert_eq(vet_with(v, "training.lr", "2.03e-3", &m), CN_EEXIST);
+    cr_assert(strstr(err.text, "nearly node 7") && strstr(err.text, "0.0022"), "%s", err.text);
+    cr_assert_eq(vet_with(v, "training.lr", "2.2e-3", &m), CN_OK, "%s", err.text);
+    cn_mutated_clear(&m);
+    v.same_is_fine = true;
+    cr_assert_eq(vet_with(v, "training.lr", "2.03e-3", &m), CN_OK, "%s", err.text);
+    cn_mutated_clear(&m);
+    cn_mutated_clear(&kept);
+}
+
+Test(loop_mutation, other_choices_and_keys_outside_the_space_are_never_near)
+{
+    static const char *const changes[][2] = {{"training.fast", "true"},
+                                             {"training.mode", "on"},
+                                             {"training.batch", "4"},
+                                             {"training.steps", "21"}};
+    static const char other[] =
+        "training:\n  learning_rate_start: 1.001e-3\n  batch: 2\nmodel:\n"
+        "  embedding_dim: 2\n  input_size: 3\n  kind: new\n"
+        "simulation:\n  n: 100\n  seed: 7\n";
+    struct cn_node node = {.id = 7, .config = config, .config_hash = "x"};
+    struct cn_history h = {.nodes = &node, .n_nodes = 1};
+    struct cn_vet v = plain();
+    struct cn_mutated m;
+
+    v.history = &h;
+    v.near_duplicate = .005;
+    for (size_t i = 0; i < sizeof changes / sizeof changes[0]; i++) {
+        cr_assert_eq(vet_with(v, changes[i][0], changes[i][1], &m), CN_OK, "%s: %s",
+                     changes[i][0], err.text);
+        cn_mutated_clear(&m);
+    }
+    cr_assert_eq(vet_with(v, "training.lr", "1.01e-3", &m), CN_EEXIST);
+    node.config = other; /* the same place, another key */
+    cr_assert_eq(vet_with(v, "training.lr", "1.01e-3", &m), CN_OK, "%s", err.text);
+    cn_mutated_clear(&m);
+}
+
+/* Two probes beyond the range are not at the same place because both are outside. */
+Test(loop_mutation, values_beyond_the_range_keep_their_distance)
+{
+    struct cn_node node = {.id = 7};
+    struct cn_history h = {.nodes = &node, .n_nodes = 1};
+    struct cn_vet v = plain();
+    struct cn_mutated m, kept;
+
+    v.probe = true;
+    cr_assert_eq(vet_with(v, "training.lr", "0.05", &kept), CN_OK, "%s", err.text);
+    node.config = kept.config;
+    memcpy(node.config_hash, kept.hash, sizeof kept.hash);
+    v.history = &h;
+    v.near_duplicate = .005;
+    cr_assert_eq(vet_with(v, "training.lr", "0.5", &m), CN_OK, "%s", err.text);
+    cn_mutated_clear(&m);
+    cr_assert_eq(vet_with(v, "training.lr", "0.0501", &m), CN_EEXIST);
+    cn_mutated_clear(&kept);
+}
+
 Test(loop_mutation, seeds_and_search_settings_do_not_change_a_configs_identity)
 {
     const char *other =

@@ -108,10 +108,12 @@ cn_status cn_basis_reward(const struct cn_settings *s, const struct cn_protocol 
 static cn_status check_proposer(const struct cn_settings *s, const struct cn_search *search,
                                 struct cn_err *err)
 {
-    if (strcmp(s->proposer, "sobol") == 0 && search->training.space.n > CN_SOBOL_DIMS)
+    bool sobol = strcmp(s->proposer, "sobol") == 0 || strcmp(s->proposer, "tpe") == 0;
+
+    if (sobol && search->training.space.n > CN_SOBOL_DIMS)
         return cn_err_set(err, CN_EINPUT,
-                          "explore.proposer: sobol: %d parameters; it can do at most %d",
-                          (int)search->training.space.n, CN_SOBOL_DIMS);
+                          "explore.proposer: %s: %d parameters; it can do at most %d",
+                          s->proposer, (int)search->training.space.n, CN_SOBOL_DIMS);
     return CN_OK;
 }
 

@@ -33,6 +33,12 @@ static inline cn_status cn_work_no_memory(const struct cn_work *w)
 /* A copy that lives as long as the plan; "" when out of memory. */
 const char *cn_work_words(const struct cn_work *w, const char *s);
 struct cn_vet cn_work_vet(const struct cn_work *w);
+/* The Parzen estimator of the record (hunt.c); free with cn_tpe_free. `known` lives as long as
+ * the plan. */
+struct cn_observations;
+struct cn_tpe;
+CN_MUST_CHECK cn_status cn_work_tpe(const struct cn_work *w, struct cn_observations *known,
+                                    struct cn_tpe **out);
 /* simulation.seed of an iteration: id * 1000 + slot. */
 uint64_t cn_work_seed(const struct cn_work *w, int64_t iteration);
 /* The vetted config becomes the plan's new node. */
@@ -64,11 +70,13 @@ bool cn_partition_regime(const struct cn_work *w, int64_t block, double *to, boo
 CN_MUST_CHECK cn_status cn_partition_check(const struct cn_search *s,
                                            const struct cn_protocol *p,
                                            const struct cn_trainer *t, struct cn_err *err);
-/* Sobol and random points of the whole space (points.c). */
+/* Sobol, random and TPE points of the whole space (points.c). */
 CN_MUST_CHECK cn_status cn_plan_point(const struct cn_work *w, const struct cn_view *v);
 
 /* One mutation of one parent, being looked for (hunt.c): candidates in the order that the record
- * ranks them, the first that passes the vetting is kept. CN_ENOTFOUND: nothing new is left. */
+ * or the model (settings.model) ranks them, the first that passes the vetting is kept. Draws of
+ * EXPLORE keep away from where trainings died. change.why lives as long as the plan.
+ * CN_ENOTFOUND: nothing new is left. */
 struct cn_hunt {
     const struct cn_work *w;
     const struct cn_node *parent; /* whose config is changed */
@@ -77,6 +85,30 @@ struct cn_hunt {
 };
 CN_MUST_CHECK cn_status cn_hunt_for(struct cn_hunt *t, cn_mutate_kind kind,
                                     struct cn_mutate_change *c);
+
+/* What a strategy offers: one config and where it comes from. */
+struct cn_offer {
+    int64_t parent;          /* node id; 0: root */
+    int32_t param;           /* the parameter that it changes; -1: several */
+    struct cn_mutated found; /* clear with cn_mutated_clear */
+    char how[512];           /* for the parent rule: which nodes, or why there is nothing */
+    char why[512];           /* the hypothesis */
+};
+/* The strategies that choose their node themselves: recombine, scale-up, principle-test,
+ * random-restart (strategy.c). CN_ENOTFOUND: nothing to offer, `how` says why. The view has
+ * passed cn_view_rules. */
+CN_MUST_CHECK cn_status cn_plan_strategy(const struct cn_work *w, const struct cn_view *v,
+                                         const struct cn_rule_choice *choice,
+                                         struct cn_offer *out);
+/* The seeds' reversion check: when the offer puts `param` back to the value of an ancestor of its
+ * parent, and differs from that ancestor in one other parameter, it becomes that change of that
+ * ancestor. */
+CN_MUST_CHECK cn_status cn_plan_reversion(const struct cn_work *w, const struct cn_view *v,
+                                          int32_t param, struct cn_offer *o,
+                                          bool *out_reverted);
+/* The whole point as a change of the block's root, vetted (points.c). */
+CN_MUST_CHECK cn_status cn_plan_vet_point(const struct cn_work *w, const struct cn_view *v,
+                                          const double *point, struct cn_mutated *m);
 
 /* Train an existing node again. */
 void cn_plan_rerun(const struct cn_work *w, int64_t node, const char *strategy,

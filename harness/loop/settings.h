@@ -53,7 +53,7 @@ struct cn_settings {
         [CN_SETTING_TEXT];                 /* undo an edit whose block was worse beyond noise */
     char median_stop[CN_SETTING_TEXT];     /* end trainings that lag behind the median */
     char refuse_hopeless[CN_SETTING_TEXT]; /* refuse what cannot end within the time limit */
-    char proposer[CN_SETTING_TEXT];        /* embedded, sobol, random */
+    char proposer[CN_SETTING_TEXT];        /* embedded, tpe, sobol, random */
     char reward[CN_SETTING_TEXT]; /* metric; "": the protocol's, else the trainer's primary */
     /* suggested-default, same-data-robustness, different-data-generalization. */
     char seed_mode[CN_SETTING_TEXT];
