@@ -13,9 +13,9 @@
 
 static cn_mutate_kind kind_of(cn_strategy s)
 {
-    return s == CN_STRATEGY_FAILURE_PROBE ? CN_MUTATE_PROBE
-           : s == CN_STRATEGY_EXPLORE     ? CN_MUTATE_EXPLORE
-                                          : CN_MUTATE_EXPLOIT;
+    return s == CN_STRATEGY_FAILURE_PROBE                                  ? CN_MUTATE_PROBE
+           : s == CN_STRATEGY_EXPLORE || s == CN_STRATEGY_DEGENERACY_BREAK ? CN_MUTATE_EXPLORE
+                                                                           : CN_MUTATE_EXPLOIT;
 }
 
 cn_status cn_plan_choose_row(const struct cn_work *w, struct cn_view *v,
@@ -56,14 +56,67 @@ static int64_t recent_nodes(const struct cn_view *v, int64_t k, int64_t *out)
     return n;
 }
 
+/* The words of the row, and what was made of it. */
+enum { STORY = CN_RULE_TEXT + 1400 };
+
+static void add_story(char story[STORY], const char *more)
+{
+    size_t n = strlen(story);
+
+    if (more[0])
+        cn_text_format(story + n, STORY - n, "; %s", more);
+}
+
+static cn_select_rule select_rule(cn_parent_rule r)
+{
+    switch (r) {
+    case CN_PARENT_TOP_NOT_RECENT:
+        return CN_SELECT_TOP_NOT_RECENT;
+    case CN_PARENT_RANDOM_TOP:
+        return CN_SELECT_RANDOM_TOP;
+    case CN_PARENT_SECOND:
+        return CN_SELECT_SECOND;
+    case CN_PARENT_RANDOM:
+        return CN_SELECT_RANDOM;
+    case CN_PARENT_FEWEST_VISITS:
+        return CN_SELECT_FEWEST_VISITS;
+    default:
+        return CN_SELECT_TOP;
+    }
+}
+
+static int64_t select_node(const struct cn_work *w, const struct cn_view *v,
+                           const struct cn_rule_choice *choice,
+                           const struct cn_score_table *scores, int64_t *recent)
+{
+    struct cn_select_query q = CN_SELECT_QUERY_INIT;
+    double mean;
+    int64_t count;
+    const struct cn_node *best =
+        choice->parent_rule == CN_PARENT_BEST
+            ? cn_plan_best(w->h, v->block->number, INT64_MAX, &mean, &count)
+            : NULL;
+
+    if (best)
+        return best->id;
+    q.rule = select_rule(choice->parent_rule);
+    q.k = choice->k > 0 ? choice->k : 3;
+    q.recent = recent;
+    q.n_recent = recent_nodes(v, choice->k > 0 ? choice->k : 1, recent);
+    q.avoid = v->n_facts > 0 ? v->facts[v->n_facts - 1].node : 0;
+    q.seed = (uint64_t)w->pl->settings->seed;
+    q.iteration = w->id;
+    return cn_select_parent(scores, &q);
+}
+
 static cn_status choose_parent(const struct cn_work *w, const struct cn_view *v,
-                               const struct cn_rule_choice *choice, int64_t *out_parent)
+                               const struct cn_rule_choice *choice, char story[STORY],
+                               int64_t *out_parent)
 {
     struct cn_score_table scores;
-    struct cn_select_query q = CN_SELECT_QUERY_INIT;
     int64_t *recent = cn_arena_alloc(&w->out->arena, (size_t)v->n_facts + 1, sizeof *recent);
     const struct cn_score_row *row;
-    char text[CN_RULE_TEXT + 160];
+    char text[160] = "nothing is scored yet: parent = root";
     cn_status st;
 
     *out_parent = 0;
@@ -72,28 +125,28 @@ static cn_status choose_parent(const struct cn_work *w, const struct cn_view *v,
     st = cn_plan_scores(w->pl, w->h, v->block->number, &scores, w->err);
     if (st != CN_OK)
         return st;
-    q.rule = choice->parent_rule == CN_PARENT_TOP_NOT_RECENT ? CN_SELECT_TOP_NOT_RECENT
-             : choice->parent_rule == CN_PARENT_RANDOM_TOP   ? CN_SELECT_RANDOM_TOP
-                                                             : CN_SELECT_TOP;
-    q.k = choice->k > 0 ? choice->k : 3;
-    q.recent = recent;
-    q.n_recent = recent_nodes(v, choice->k > 0 ? choice->k : 1, recent);
-    q.avoid = v->n_facts > 0 ? v->facts[v->n_facts - 1].node : 0;
-    q.seed = (uint64_t)w->pl->settings->seed;
-    q.iteration = w->id;
-    *out_parent = cn_select_parent(&scores, &q);
+    *out_parent = select_node(w, v, choice, &scores, recent);
     row = cn_score_get(&scores, *out_parent);
-    w->out->iteration.scored_value = row ? row->score : (double)NAN;
     if (row)
-        cn_text_format(text, sizeof text, "%s; %s: node %lld (score %.3f, visits %lld)",
-                       choice->text, cn_parent_rule_name(choice->parent_rule),
-                       (long long)*out_parent, row->score, (long long)row->visits);
-    else
-        cn_text_format(text, sizeof text, "%s; nothing is scored yet: parent = root",
-                       choice->text);
-    w->out->iteration.parent_rule = cn_work_words(w, text);
+        cn_text_format(text, sizeof text, "%s: node %lld (score %.3f, visits %lld)",
+                       cn_parent_rule_name(choice->parent_rule), (long long)*out_parent,
+                       row->score, (long long)row->visits);
+    add_story(story, text);
     cn_score_clear(&scores);
     return CN_OK;
+}
+
+/* The score that the parent has now; NaN: root, or not scored. */
+static cn_status score_of(const struct cn_work *w, const struct cn_view *v, int64_t parent,
+                          double *out)
+{
+    struct cn_score_table scores;
+    cn_status st = cn_plan_scores(w->pl, w->h, v->block->number, &scores, w->err);
+    const struct cn_score_row *row = st == CN_OK ? cn_score_get(&scores, parent) : NULL;
+
+    *out = row ? row->score : (double)NAN;
+    cn_score_clear(&scores);
+    return st;
 }
 
 void cn_plan_rerun(const struct cn_work *w, int64_t node, const char *strategy, const char *why)
@@ -118,46 +171,148 @@ void cn_plan_nothing_new(const struct cn_work *w, const struct cn_view *v)
                   "no new one-key mutation is left: the best config once more");
 }
 
+/* The offer becomes the plan; `param` is what it changes, -1: several. */
+static cn_status take_offer(const struct cn_work *w, const struct cn_view *v,
+                            const struct cn_rule_choice *choice, int32_t param,
+                            struct cn_offer *o, char story[STORY])
+{
+    bool reverted = false;
+    cn_status st = CN_OK;
+
+    if (param >= 0 && o->parent > 0)
+        st = cn_plan_reversion(w, v, param, o, &reverted);
+    if (reverted)
+        add_story(story, o->how);
+    if (st == CN_OK)
+        st = score_of(w, v, o->parent, &w->out->iteration.scored_value);
+    if (st == CN_OK)
+        st = cn_work_take_node(w, &o->found, o->parent, choice->strategy_name, "embedded");
+    if (st == CN_OK) {
+        w->out->iteration.hypothesis = cn_work_words(w, o->why);
+        w->out->iteration.parent_rule = cn_work_words(w, story);
+    }
+    return st;
+}
+
+/* The parameters that may be changed without `param`; NULL: it is the only one. */
+static const bool *all_but(const struct cn_work *w, int32_t param)
+{
+    int32_t n = w->pl->search->training.space.n, left = 0;
+    bool *focus = cn_arena_alloc(&w->out->arena, (size_t)n + 1, sizeof *focus);
+
+    for (int32_t p = 0; focus && p < n; p++) {
+        focus[p] = p != param && (!w->opt_focus || w->opt_focus[p]);
+        left += focus[p];
+    }
+    return left > 0 ? focus : NULL;
+}
+
+/* By kind; where nothing new is left, a fresh value; where a parameter was left alone, that one
+ * after all. */
+static cn_status hunt(struct cn_hunt *t, const struct cn_work *w,
+                      const struct cn_rule_choice *choice, struct cn_mutate_change *c,
+                      char story[STORY])
+{
+    cn_mutate_kind kind = kind_of(choice->strategy);
+    bool leaves = (choice->strategy == CN_STRATEGY_SWITCH_DIMENSION ||
+                   choice->strategy == CN_STRATEGY_BOUNDARY_SKIP) &&
+                  choice->param >= 0;
+    const bool *others = leaves ? all_but(w, choice->param) : NULL;
+    struct cn_work narrow = *w;
+    cn_status st;
+
+    t->w = &narrow;
+    if (others) {
+        char text[256];
+
+        narrow.opt_focus = others;
+        cn_text_format(text, sizeof text, "%.200s is left alone",
+                       w->pl->search->training.of[choice->param]->path);
+        add_story(story, text);
+    }
+    st = cn_hunt_for(t, kind, c);
+    if (st == CN_ENOTFOUND && kind != CN_MUTATE_EXPLORE)
+        st = cn_hunt_for(t, CN_MUTATE_EXPLORE, c);
+    if (st == CN_ENOTFOUND && others) {
+        add_story(story, "nothing else is new, so it is changed after all");
+        narrow.opt_focus = w->opt_focus;
+        st = cn_hunt_for(t, CN_MUTATE_EXPLORE, c);
+    }
+    t->w = w;
+    return st;
+}
+
 static cn_status plan_mutation(const struct cn_work *w, const struct cn_view *v,
-                               const struct cn_rule_choice *choice)
+                               const struct cn_rule_choice *choice, char story[STORY])
 {
     struct cn_hunt t = {.w = w};
+    struct cn_offer o = {0};
     struct cn_mutate_change c;
-    char text[512];
     int64_t parent;
-    cn_status st = choose_parent(w, v, choice, &parent);
+    cn_status st = choose_parent(w, v, choice, story, &parent);
 
     if (st != CN_OK)
         return st;
     t.parent = parent ? cn_history_node(w->h, parent) : v->root;
-    st = cn_hunt_for(&t, kind_of(choice->strategy), &c);
-    if (st == CN_ENOTFOUND && choice->strategy != CN_STRATEGY_EXPLORE)
-        st = cn_hunt_for(&t, CN_MUTATE_EXPLORE, &c);
+    st = hunt(&t, w, choice, &c, story);
     if (st == CN_ENOTFOUND) {
         cn_plan_nothing_new(w, v);
         return CN_OK;
     }
-    if (st == CN_OK)
-        st = cn_work_take_node(w, &t.found, parent, choice->strategy_name, "embedded");
     if (st == CN_OK) {
-        cn_text_format(text, sizeof text, "%.400s: %s",
+        o.parent = parent;
+        o.found = t.found;
+        cn_text_format(o.why, sizeof o.why, "%.300s: %.200s",
                        w->pl->search->training.of[c.param]->path, c.why);
-        w->out->iteration.hypothesis = cn_work_words(w, text);
+        st = take_offer(w, v, choice, c.param, &o, story);
     }
-    cn_mutated_clear(&t.found);
+    cn_mutated_clear(&o.found);
     return st;
+}
+
+/* The strategies that choose their node themselves; CN_ENOTFOUND: this one has nothing to offer
+ * now. */
+static cn_status plan_own(const struct cn_work *w, const struct cn_view *v,
+                          const struct cn_rule_choice *choice, char story[STORY])
+{
+    struct cn_offer o;
+    cn_status st;
+
+    if (choice->rerun_node > 0) {
+        cn_plan_rerun(w, choice->rerun_node, choice->strategy_name, story);
+        return CN_OK;
+    }
+    st = cn_plan_strategy(w, v, choice, &o);
+    add_story(story, o.how);
+    if (st == CN_OK)
+        st = take_offer(w, v, choice, o.param, &o, story);
+    cn_mutated_clear(&o.found);
+    return st;
+}
+
+static bool chooses_itself(cn_parent_rule r)
+{
+    return r == CN_PARENT_BEST_RERUN || r == CN_PARENT_SPREAD_RERUN || r == CN_PARENT_STRATEGY;
 }
 
 cn_status cn_plan_embedded(const struct cn_work *w, struct cn_view *v)
 {
     struct cn_rule_choice choice;
+    char story[STORY];
     cn_status st = cn_plan_choose_row(w, v, &choice);
 
     if (st != CN_OK)
         return st;
-    if (choice.parent_rule == CN_PARENT_BEST_RERUN && choice.rerun_node > 0) {
-        cn_plan_rerun(w, choice.rerun_node, choice.strategy_name, choice.text);
-        return CN_OK;
+    cn_text_copy(story, sizeof story, choice.text);
+    if (chooses_itself(choice.parent_rule)) {
+        st = plan_own(w, v, &choice, story);
+        if (st != CN_ENOTFOUND)
+            return st;
+        add_story(story, "so exploit");
+        choice.strategy = CN_STRATEGY_EXPLOIT;
+        choice.strategy_name = cn_strategy_name(CN_STRATEGY_EXPLOIT);
+        choice.parent_rule = CN_PARENT_TOP;
+        choice.k = 1;
     }
-    return plan_mutation(w, v, &choice);
+    return plan_mutation(w, v, &choice, story);
 }
