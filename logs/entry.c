@@ -13,23 +13,6 @@
 
 /* ---- lines of an entry ---- */
 
-static void put_prose_line(struct cn_buf *out, const char *field, const char *words)
-{
-    if (!words || !words[0])
-        return;
-    size_t before = out->len;
-    cn_buf_printf(out, "%s: ", field);
-    size_t start = out->len;
-    cn_prose(out, words);
-    /* Words of nothing but white space: no line. */
-    if (cn_buf_status(out) == CN_OK && out->len == start) {
-        out->len = before;
-        out->data[before] = '\0';
-        return;
-    }
-    cn_buf_addc(out, '\n');
-}
-
 static const char *status_word(const struct cn_iteration *it)
 {
     if (it->outcome != CN_OUTCOME_OK)
@@ -131,7 +114,7 @@ static void put_trajectory(const struct cn_history *h, const char *words, struct
     if (!words[0])
         return;
     if (at || strpbrk(words, "\n\r")) {
-        put_prose_line(out, "R2 trajectory", words);
+        cn_prose_line(out, "R2 trajectory", words);
         return;
     }
     cn_buf_printf(out, "R2 trajectory: %s\n", words);
@@ -184,7 +167,7 @@ static void put_instructions(const struct cn_history *h, const struct cn_iterati
 {
     for (int64_t i = 0; i < h->n_messages; i++)
         if (h->messages[i].acked_ms != 0 && h->messages[i].acked_iteration == it->id)
-            put_prose_line(out, "User instruction", h->messages[i].text);
+            cn_prose_line(out, "User instruction", h->messages[i].text);
 }
 
 /* ---- the fields of an entry ---- */
@@ -300,7 +283,7 @@ static void put_field_variance(const struct cn_history *h, const struct cn_itera
     {                                                                                         \
         (void)h;                                                                              \
         (void)n;                                                                              \
-        put_prose_line(out, field_##member, it->member);                                      \
+        cn_prose_line(out, field_##member, it->member);                                       \
     }
 static const char field_strategy[] = "Mode/Strategy";
 static const char field_activity[] = "Activity";
@@ -416,102 +399,6 @@ void cn_project_entry(const struct cn_history *h, const struct cn_iteration *it,
     put_metrics(h, it, out);
     (chosen ? put_chosen : put_usual)(h, it, n, false, out);
     put_next(h, it, out);
-}
-
-/* ---- block summary ---- */
-
-static void put_failures(const struct cn_history *h, const struct cn_block *b,
-                         struct cn_buf *out)
-{
-    bool any = false;
-
-    for (int64_t i = 0; i < h->n_iterations; i++) {
-        const struct cn_iteration *it = &h->iterations[i];
-        if (it->block != b->number || it->confirmation || it->outcome == CN_OUTCOME_OK)
-            continue;
-        cn_buf_printf(out, "%s%s at iter %lld",
-                      any ? ", " : "Failures: ", cn_outcome_name(it->outcome),
-                      (long long)it->id);
-        any = true;
-    }
-    if (any)
-        cn_buf_addc(out, '\n');
-}
-
-static void put_best(const struct cn_history *h, const struct cn_node *best, struct cn_buf *out)
-{
-    struct cn_spread s = cn_fact_spread(h, best->id, CN_POOL_SEARCH, INT64_MAX);
-    const struct cn_iteration *it = cn_history_iteration(h, best->id);
-    bool any = false;
-
-    cn_buf_adds(out, "Best R2: ");
-    cn_prose_short(out, cn_fact_metric(h, s.mean));
-    cn_buf_printf(out, " at iter %lld (", (long long)best->id);
-    cn_prose_name(out, h->info.reward);
-    cn_buf_printf(out, ", %s%lld run%s)\n", s.n > 1 ? "mean of " : "", (long long)s.n,
-                  s.n > 1 ? "s" : "");
-    for (int i = 0; it && i < it->n_metrics; i++) {
-        if (strcmp(it->metrics[i].name, h->info.reward) == 0)
-            continue;
-        cn_buf_adds(out, any ? ", " : "Best ");
-        cn_prose_name(out, it->metrics[i].name);
-        cn_buf_adds(out, ": ");
-        cn_prose_short(out, it->metrics[i].value);
-        any = true;
-    }
-    if (any)
-        cn_buf_addc(out, '\n');
-}
-
-static void put_outcome_of_block(const struct cn_history *h, const struct cn_block *b,
-                                 struct cn_buf *out)
-{
-    struct cn_fact_counts c = cn_fact_count(h, b->number);
-    const struct cn_node *best = cn_fact_best(h, b->number);
-
-    if (best)
-        put_best(h, best, out);
-    cn_buf_printf(out, "Converged: %s (%lld of %lld)\n", c.converged ? "Yes" : "No",
-                  (long long)c.converged, (long long)c.all);
-    cn_buf_printf(out, "Observation: %lld iterations, %lld with a result, %lld without\n",
-                  (long long)c.all, (long long)c.ok, (long long)c.failed);
-    put_failures(h, b, out);
-    if (best) {
-        cn_buf_adds(out, "Optimum training: ");
-        cn_fact_config(h, best, out);
-        cn_buf_addc(out, '\n');
-    }
-}
-
-/* No line here starts with "Node:" or "Next:": older readers take this section for a part of
- * the entry before it. */
-void cn_project_block_summary(const struct cn_history *h, const struct cn_block *b,
-                              struct cn_buf *out)
-{
-    const struct cn_block *next = cn_history_block(h, b->number + 1);
-    int64_t last = b->first - 1;
-
-    for (int64_t i = 0; i < h->n_iterations; i++)
-        if (h->iterations[i].block == b->number)
-            last = h->iterations[i].id;
-    cn_buf_printf(out, "## Simulation Block %lld Summary (iters %lld-%lld)\n",
-                  (long long)b->number, (long long)b->first, (long long)last);
-    if (b->n_regime) {
-        cn_buf_adds(out, "Simulation: ");
-        cn_prose_pairs(out, b->regime, b->n_regime);
-        cn_buf_addc(out, '\n');
-    }
-    put_outcome_of_block(h, b, out);
-    put_prose_line(out, "Protocol edit", b->edit_note);
-    if (!next)
-        return;
-    cn_buf_adds(out, "\n--- NEW SIMULATION BLOCK ---\n");
-    if (next->n_regime) {
-        cn_buf_adds(out, "Next simulation: ");
-        cn_prose_pairs(out, next->regime, next->n_regime);
-        cn_buf_addc(out, '\n');
-    }
-    cn_buf_adds(out, "Next block: parent=root\n");
 }
 
 /* ---- the whole log ---- */

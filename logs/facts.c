@@ -68,11 +68,20 @@ const struct cn_node *cn_fact_best(const struct cn_history *h, int64_t block)
 
 struct cn_fact_counts cn_fact_count(const struct cn_history *h, int64_t block)
 {
+    const struct cn_block *b = cn_history_block(h, block);
     struct cn_fact_counts c = {0, 0, 0, 0};
 
+    /* A window need not have the rows of a closed block. */
+    if (b && b->roll.known)
+        return (struct cn_fact_counts){b->roll.all, b->roll.ok, b->roll.converged,
+                                       b->roll.failed};
+    if (block == 0)
+        c = (struct cn_fact_counts){h->older.searched, h->older.ok, h->older.converged,
+                                    h->older.failed};
     for (int64_t i = 0; i < h->n_iterations; i++) {
         const struct cn_iteration *it = &h->iterations[i];
-        if (!cn_fact_committed(it) || it->confirmation || (block && it->block != block))
+        if (!cn_fact_committed(it) || it->confirmation || (block && it->block != block) ||
+            (block == 0 && it->id < h->older.first))
             continue;
         c.all++;
         c.ok += it->outcome == CN_OUTCOME_OK;

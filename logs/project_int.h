@@ -30,6 +30,12 @@ void cn_prose_mutations(struct cn_buf *out, const struct cn_node *n);
 /* "k=v, k=v" of a regime. */
 void cn_prose_pairs(struct cn_buf *out, const struct cn_mutation *m, int n);
 void cn_prose_parent(struct cn_buf *out, int64_t parent); /* "3" or "root" */
+/* "Field: words\n"; nothing for words of nothing but white space. */
+void cn_prose_line(struct cn_buf *out, const char *field, const char *words);
+/* "1 of 4 (25 %, 5 to 70 % at 90 %)": a share with Wilson's interval. */
+void cn_prose_share(struct cn_buf *out, int64_t k, int64_t n);
+/* "0.0057 within a config (3 degrees of freedom)", "unknown: no config was trained twice". */
+void cn_prose_noise(struct cn_buf *out, const struct cn_noise *noise);
 
 /* ---- facts.c ---- */
 
@@ -62,7 +68,10 @@ void cn_fact_confirmed(const struct cn_history *h, const struct cn_node **out_de
 /* "k=v, ..." of the node's config for the keys that the log shows. */
 void cn_fact_config(const struct cn_history *h, const struct cn_node *n, struct cn_buf *out);
 
-/* ---- entry.c ---- */
+/* ---- block.c ---- */
+/* "V_rest_R2 >= 0.2 broken by 1 of 4 results (iter 3)", one guardrail after the other, over the
+ * committed results of a block's search (0: of the run's); nothing without guardrails. */
+void cn_fact_guardrails(const struct cn_history *h, int64_t block, struct cn_buf *out);
 void cn_project_block_summary(const struct cn_history *h, const struct cn_block *b,
                               struct cn_buf *out);
 

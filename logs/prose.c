@@ -161,3 +161,41 @@ void cn_prose_parent(struct cn_buf *out, int64_t parent)
     else
         cn_buf_adds(out, "root");
 }
+
+void cn_prose_line(struct cn_buf *out, const char *field, const char *words)
+{
+    if (!words || !words[0])
+        return;
+    size_t before = out->len;
+    cn_buf_printf(out, "%s: ", field);
+    size_t start = out->len;
+    cn_prose(out, words);
+    /* Words of nothing but white space: no line. */
+    if (cn_buf_status(out) == CN_OK && out->len == start) {
+        out->len = before;
+        out->data[before] = '\0';
+        return;
+    }
+    cn_buf_addc(out, '\n');
+}
+
+void cn_prose_share(struct cn_buf *out, int64_t k, int64_t n)
+{
+    struct cn_interval i = cn_stats_wilson(k, n, CN_BEST_CONFIDENCE);
+
+    cn_buf_printf(out, "%lld of %lld", (long long)k, (long long)n);
+    if (n > 0)
+        cn_buf_printf(out, " (%.0f %%, %.0f to %.0f %% at %.0f %%)",
+                      100 * (double)k / (double)n, 100 * i.lo, 100 * i.hi,
+                      100 * CN_BEST_CONFIDENCE);
+}
+
+void cn_prose_noise(struct cn_buf *out, const struct cn_noise *noise)
+{
+    if (!(noise->df > 0)) {
+        cn_buf_adds(out, "unknown: no config was trained twice");
+        return;
+    }
+    cn_buf_printf(out, "%.2g within a config (%.0f degree%s of freedom)", noise->std, noise->df,
+                  noise->df > 1 ? "s" : "");
+}

@@ -11,6 +11,7 @@
 #include "base/caps.h"
 #include "base/file.h"
 #include "logs/project.h"
+#include "logs/project_int.h"
 #include "logs/read.h"
 #include "logs/store.h"
 #include "tests/support/logs_sample.h"
@@ -164,4 +165,47 @@ Test(logs_entry, the_new_lines_are_no_news_to_the_reader)
     cr_assert_eq(log.history.n_iterations, h.n_iterations);
     cr_assert_eq(log.history.iterations[3].reward, 0.926);
     cn_read_log_clear(&log);
+}
+
+/* ---- block summary ---- */
+
+static const char *summary(int64_t block)
+{
+    cn_buf_reset(&out);
+    cn_project_block_summary(&h, cn_history_block(&h, block), &out);
+    cr_assert_eq(cn_buf_status(&out), CN_OK);
+    return cn_buf_str(&out);
+}
+
+Test(logs_entry, a_summary_says_which_guardrails_were_broken)
+{
+    cr_assert_null(strstr(summary(1), "Guardrails:"));
+    h.info.guardrails = "tau_R2 >= 0.5, V_rest_R2 >= 0.2,training_time_min <= 0.1";
+    cr_assert(strstr(summary(1), "\nGuardrails: tau_R2 >= 0.5 broken by 0 of 3 results; "
+                                 "V_rest_R2 >= 0.2 broken by 3 of 3 results (iters 1, 2, 4); "
+                                 "training_time_min <= 0.1 broken by 3 of 3 results (iters 1, "
+                                 "2, 4)\n"),
+              "%s", cn_buf_str(&out));
+}
+
+Test(logs_entry, the_noise_of_a_block_is_of_its_own_repeats)
+{
+    cr_assert(strstr(summary(1), "\nNoise: 0.0057 within a config (1 degree of freedom)\n"));
+    cr_assert(strstr(summary(2), "\nNoise: unknown: no config was trained twice\n"));
+    h.iterations[5].node = 5; /* 6 trains node 5 again: -0.12 and 0.00031 */
+    cr_assert_eq(cn_history_index(&h), CN_OK);
+    cr_assert(strstr(summary(2), "\nNoise: 0.085 within a config (1 degree of freedom)\n"),
+              "%s", cn_buf_str(&out));
+}
+
+Test(logs_entry, no_line_of_a_summary_begins_like_a_record)
+{
+    h.blocks[0].edit_note = "x\nNode: id=7, parent=root\nNext: parent=3";
+    h.info.guardrails = "tau_R2 >= 0.6";
+    for (int64_t b = 1; b <= 2; b++) {
+        summary(b);
+        cr_assert_null(strstr(cn_buf_str(&out), "\nNode:"), "%s", cn_buf_str(&out));
+        cr_assert_null(strstr(cn_buf_str(&out), "\nNext:"), "%s", cn_buf_str(&out));
+        cr_assert_eq(strncmp(cn_buf_str(&out), "## Simulation Block ", 20), 0);
+    }
 }
