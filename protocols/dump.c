@@ -254,16 +254,41 @@ static const char *block_numbers(struct cn_arena *a, const struct cn_protocol_bl
     return cn_arena_printf(a, "%lld-%lld", (long long)b->first, (long long)b->last);
 }
 
-static const char *axes_text(struct cn_arena *a, const struct cn_protocol_block *b)
+/* "simulation.noise = 0.5, " or "a new simulation.noise, " */
+static const char *simulation_text(struct cn_arena *a, const struct cn_protocol_block *b)
 {
     const char *s = "";
 
+    for (int32_t i = 0; s && i < b->n_axes; i++)
+        if (b->axes[i].simulation && b->axes[i].n_values > 0)
+            s = cn_arena_printf(a, "%s%s = %s; ", s, b->axes[i].param, b->axes[i].values[0]);
+        else if (b->axes[i].simulation)
+            s = cn_arena_printf(a, "%sa new %s; ", s, b->axes[i].param);
+    return s;
+}
+
+/* "vary lr: 1e-3, 1e-2; batch_size: 1, 2", "the rules, over lr, batch_size alone" */
+static const char *axes_text(struct cn_arena *a, const struct cn_protocol_block *b)
+{
+    bool vary = b->kind == CN_PARTITION_VARY;
+    const char *s = simulation_text(a, b);
+    int n = 0;
+
     for (int32_t i = 0; s && i < b->n_axes; i++) {
-        s = cn_arena_printf(a, "%s%s%s", s, i ? "; " : "", b->axes[i].param);
-        for (int32_t k = 0; s && k < b->axes[i].n_values; k++)
-            s = cn_arena_printf(a, "%s%s%s", s, k ? ", " : ": ", b->axes[i].values[k]);
+        const struct cn_partition_axis *x = &b->axes[i];
+
+        if (x->simulation)
+            continue;
+        s = cn_arena_printf(a, "%s%s%s", s,
+                            n++ ? (vary ? "; " : ", ") : (vary ? "vary " : "the rules, over "),
+                            x->param);
+        for (int32_t k = 0; s && k < x->n_values; k++)
+            s = cn_arena_printf(a, "%s%s%s", s, k ? ", " : ": ", x->values[k]);
     }
-    return s ? s : "?";
+    if (!s)
+        return NULL;
+    return n == 0 ? cn_arena_printf(a, "%sthe rules", s)
+                  : cn_arena_printf(a, "%s%s", s, vary ? "" : " alone");
 }
 
 static const char *block_text(struct cn_arena *a, const struct cn_protocol_block *b)
@@ -281,10 +306,11 @@ static const char *block_text(struct cn_arena *a, const struct cn_protocol_block
     case CN_PARTITION_REPLICATE:
         return cn_arena_printf(a, "the best config again%s", times ? times : "?");
     case CN_PARTITION_VARY:
-        return cn_arena_printf(a, "vary %s", axes_text(a, b));
+        return axes_text(a, b);
     case CN_PARTITION_FOCUS:
-        return cn_arena_printf(a, "the rules, over %s alone%s%s%s", axes_text(a, b),
-                               b->note[0] ? " (" : "", b->note, b->note[0] ? ")" : "");
+        times = axes_text(a, b);
+        return cn_arena_printf(a, "%s%s%s%s", times ? times : "?", b->note[0] ? " (" : "",
+                               b->note, b->note[0] ? ")" : "");
     }
     return "?";
 }

@@ -1,7 +1,7 @@
 /* `extends: other.md`: a protocol joined with the ones it builds on, as one text.
  *
  *     sections          of the child replace the parent's of the same title, where those stood
- *     parameters        the child's replace the parent's one by one; tables of both stay
+ *     parameters        the child's replace the parent's one by one; the sections of both stay
  *     settings          the same, key by key
  *     title, preamble   the child's, when it has a title
  *
@@ -49,10 +49,9 @@ cn_status protocol_extends_line(struct parser *ps, const char **out_value, int *
     *out_line = -1;
     for (int i = 0; i < ps->n_lines; i++) {
         const struct line *l = &ps->lines[i];
-        bool setting = l->fence == FENCE_YAML && cn_words_is_space(l->text[0]);
-        const char *s = setting ? protocol_skip_space(l->text) : l->text;
+        const char *s = l->setting ? protocol_skip_space(l->text) : l->text;
 
-        if ((l->fence != FENCE_NONE && !setting) || !cn_words_start(s, "extends:"))
+        if ((l->fence != FENCE_NONE && !l->setting) || !cn_words_start(s, "extends:"))
             continue;
         if (*out_value)
             return protocol_refuse(ps, i, "extends: a second time; the first stands in line %d",
@@ -103,16 +102,17 @@ static cn_status split(struct cn_protocol *p, const char *name, const char *text
 {
     struct parser ps = {.p = p, .err = err};
     struct origin *from;
-    cn_status st = protocol_check_text(&ps, text, n);
-    const char *own = p->text;
+    const char *own = p->name;
+    cn_status st;
 
-    if (st != CN_OK)
-        return st;
-    /* protocol_lines reads p->text; the final text is put there later */
-    p->text = text;
+    p->name = name; /* in messages */
+    p->text = text; /* of this file; the joined one is put there later */
     p->n = n;
-    st = protocol_lines(&ps);
-    p->text = own;
+    st = protocol_check_text(&ps, text, n);
+    if (st == CN_OK)
+        st = protocol_lines(&ps);
+    p->name = own;
+    p->text = NULL;
     if (st != CN_OK)
         return st;
     out->n = ps.n_lines;
@@ -135,8 +135,7 @@ struct chunk {
     int start, end; /* lines */
     section_kind kind;
     const char *title; /* of a prose section; NULL of the preamble */
-    bool params;       /* holds parameters */
-    bool used;
+    bool params;       /* holds parameters or settings */
 };
 
 struct cut {
@@ -146,6 +145,9 @@ struct cut {
 
 static bool holds_params(const struct parser *ps, int start, int end)
 {
+    for (int32_t i = 0; i < ps->p->n_settings; i++)
+        if (ps->p->settings[i].at >= start && ps->p->settings[i].at < end)
+            return true;
     for (int32_t i = 0; i < ps->p->n_params; i++)
         if (ps->p->params[i].at >= start && ps->p->params[i].at < end)
             return true;
@@ -247,6 +249,28 @@ static void drop_empty_maps(const struct parser *ps, bool *drop)
     }
 }
 
+/* A code block that lost all its lines goes too. */
+static void drop_empty_blocks(const struct parser *ps, bool *drop)
+{
+    for (int i = 0, open = -1; i < ps->n_lines; i++) {
+        bool lost = false, kept = false;
+
+        if (ps->lines[i].fence != FENCE_EDGE)
+            continue;
+        if (open < 0) {
+            open = i;
+            continue;
+        }
+        for (int k = open + 1; k < i; k++) {
+            lost |= drop[k];
+            kept |= !drop[k] && *protocol_skip_space(ps->lines[k].text);
+        }
+        for (int k = open; lost && !kept && k <= i; k++)
+            drop[k] = true;
+        open = -1;
+    }
+}
+
 /* ---- 3. the order of the joined text ---- */
 
 struct join {
@@ -319,7 +343,8 @@ static bool is_left_out(const struct join *j, const struct piece *q, int line, i
         return true;
     if (q->of == &j->parent)
         return j->drop[line];
-    return cn_words_start(protocol_skip_space(l->text), "extends:") && l->fence != FENCE_OTHER;
+    return cn_words_start(protocol_skip_space(l->text), "extends:") &&
+           (l->fence == FENCE_NONE || l->setting);
 }
 
 /* A heading whose marks were lost gets them back: they stand among others now. */
@@ -350,8 +375,11 @@ static cn_status write_out(struct cn_protocol *p, const struct join *j, struct s
             out->text[out->n++] = "";
         }
         for (int k = q->chunk->start; k < q->chunk->end; k++) {
+            bool blank = !*protocol_skip_space(q->of->lines[k].text) &&
+                         q->of->lines[k].fence == FENCE_NONE;
+
             if (is_left_out(j, q, k, front) ||
-                (out->n == 0 && !*protocol_skip_space(q->of->lines[k].text)))
+                (blank && (out->n == 0 || !out->text[out->n - 1][0])))
                 continue;
             out->text[out->n] = joined_text(p, &q->of->lines[k]);
             if (!out->text[out->n])
@@ -380,6 +408,7 @@ static cn_status join_two(struct cn_protocol *p, struct join *j, struct source *
         return cn_err_set(err, CN_ENOMEM, "%s: no memory to join protocols", p->name);
     drop_replaced(&j->child, &j->parent, j->drop);
     drop_empty_maps(&j->parent, j->drop);
+    drop_empty_blocks(&j->parent, j->drop);
     arrange(j);
     return write_out(p, j, out, err);
 }

@@ -151,7 +151,8 @@ static cn_status read_section(struct parser *ps)
         double bound;
         bool at_most;
 
-        if (l->section != SECTION_GUARDRAILS || l->level >= 0 || l->fence == FENCE_EDGE)
+        if (l->section != SECTION_GUARDRAILS || l->level >= 0 || l->fence == FENCE_EDGE ||
+            l->setting)
             continue;
         words = cn_words_plain(&ps->p->arena, item, strlen(item));
         if (!words)

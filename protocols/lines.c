@@ -65,6 +65,31 @@ static fence_kind fence_of(const char *line)
     return FENCE_OTHER;
 }
 
+/* "explore:" alone on its line, at the left edge of a code block. */
+static bool is_settings_root(const char *s)
+{
+    size_t n = strncmp(s, "explore:", 8) == 0 ? 8 : strncmp(s, "claude:", 7) == 0 ? 7 : 0;
+
+    s = n > 0 ? protocol_skip_space(s + n) : "?";
+    return *s == '\0' || *s == '#';
+}
+
+/* A settings block goes to the next key at the left edge, or to the end of its code block. */
+static void mark_settings(struct parser *ps)
+{
+    bool inside = false;
+
+    for (int i = 0; i < ps->n_lines; i++) {
+        struct line *l = &ps->lines[i];
+
+        if (l->fence != FENCE_YAML)
+            inside = false;
+        else if (l->text[0] && l->text[0] != '#' && !cn_words_is_space(l->text[0]))
+            inside = is_settings_root(l->text);
+        l->setting = inside;
+    }
+}
+
 cn_status protocol_fences(struct parser *ps)
 {
     int open_line = -1, open_len = 0;
@@ -95,6 +120,7 @@ cn_status protocol_fences(struct parser *ps)
         return protocol_refuse(ps, open_line,
                                "code block: opened here, expected a closing %.*s", open_len,
                                "````````");
+    mark_settings(ps);
     return CN_OK;
 }
 

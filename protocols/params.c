@@ -326,7 +326,8 @@ static cn_status read_yaml(struct parser *ps)
         const struct line *l = &ps->lines[i];
         cn_status st = CN_OK;
 
-        if (!in_params(l) || l->level >= 0 || l->fence == FENCE_EDGE || l->fence == FENCE_OTHER)
+        if (!in_params(l) || l->level >= 0 || l->fence == FENCE_EDGE ||
+            l->fence == FENCE_OTHER || l->setting)
             s.n = 0;
         else if (l->text[strspn(l->text, " \t")] != '|')
             st = yaml_line(ps, i, &s);
@@ -482,30 +483,24 @@ static cn_status add_setting(struct parser *ps, int line, const char *key, const
     return CN_OK;
 }
 
-static bool is_settings_root(const struct entry *e)
-{
-    return e->indent == 0 && !e->value[0] &&
-           (strcmp(e->key, "explore") == 0 || strcmp(e->key, "claude") == 0);
-}
-
-/* Lines below "explore:" in a YAML code block, up to the block's end or the next top-level
- * key. */
-static cn_status read_settings_block(struct parser *ps, int i, int *next)
+static cn_status read_settings(struct parser *ps)
 {
     struct stack s = {0};
 
-    for (; i < ps->n_lines && ps->lines[i].fence == FENCE_YAML; i++) {
+    for (int i = 0; i < ps->n_lines; i++) {
         const char *text = protocol_skip_space(ps->lines[i].text);
         struct entry e;
         cn_status st;
 
-        if (*text == '\0' || *text == '#')
+        if (!ps->lines[i].setting) {
+            s.n = 0;
+            continue;
+        }
+        if (*text == '\0' || *text == '#' || text == ps->lines[i].text) /* the root itself */
             continue;
         if (!cut_entry(ps, ps->lines[i].text, &e))
             return protocol_refuse(ps, i,
                                    "\"%s\": expected \"name: value\" below explore:", text);
-        if (e.indent == 0)
-            break;
         close_deeper(&s, e.indent);
         if (opens_map(ps, i, &e))
             st = open_key(ps, i, &s, &e);
@@ -513,25 +508,6 @@ static cn_status read_settings_block(struct parser *ps, int i, int *next)
             st = add_setting(ps, i, dotted(ps, &s, e.key), e.value);
         if (st != CN_OK)
             return st;
-    }
-    *next = i;
-    return CN_OK;
-}
-
-static cn_status read_settings(struct parser *ps)
-{
-    for (int i = 0; i < ps->n_lines;) {
-        const struct line *l = &ps->lines[i];
-        struct entry e;
-        int next = i + 1;
-        cn_status st = CN_OK;
-
-        if (l->fence == FENCE_YAML && !in_params(l) && cut_entry(ps, l->text, &e) &&
-            is_settings_root(&e))
-            st = read_settings_block(ps, i + 1, &next);
-        if (st != CN_OK)
-            return st;
-        i = next;
     }
     return CN_OK;
 }

@@ -136,6 +136,16 @@ static cn_status unknown_param(struct parser *ps, int line, const char *name)
                            name, protocol_nearest(ps, name, names, (int)p->n_params));
 }
 
+/* "line 12", or "base.md:12" when that is another file than the line's. */
+static const char *declared(struct parser *ps, int line, const struct cn_protocol_param *q)
+{
+    const char *s = strcmp(q->file, ps->lines[line].from.file) == 0
+                        ? cn_arena_printf(&ps->p->arena, "line %d", q->line)
+                        : cn_arena_printf(&ps->p->arena, "%s:%d", q->file, q->line);
+
+    return s ? s : "";
+}
+
 static cn_status check_value(struct parser *ps, int line, const struct cn_protocol_param *q,
                              const char *value)
 {
@@ -147,8 +157,8 @@ static cn_status check_value(struct parser *ps, int line, const struct cn_protoc
     if (q->n_choices > 0)
         return protocol_refuse(ps, line,
                                "block partition: %s: \"%s\": expected one of its %d values "
-                               "(line %d)",
-                               q->path, value, (int)q->n_choices, q->line);
+                               "(%s)",
+                               q->path, value, (int)q->n_choices, declared(ps, line, q));
     if (q->type == CN_PROTOCOL_BOOL)
         return strcmp(value, "true") == 0 || strcmp(value, "false") == 0
                    ? CN_OK
@@ -157,14 +167,14 @@ static cn_status check_value(struct parser *ps, int line, const struct cn_protoc
                                      q->path, value);
     if (!q->has_range)
         return protocol_refuse(ps, line,
-                               "block partition: %s: has no range and no values in line %d: "
-                               "it is not explored",
-                               q->path, q->line);
+                               "block partition: %s: has no range and no values (%s): it is "
+                               "not explored",
+                               q->path, declared(ps, line, q));
     if (!protocol_whole_number(value, &x) || x < q->lo || x > q->hi)
         return protocol_refuse(ps, line,
                                "block partition: %s: \"%s\": expected a number in its range "
-                               "%g to %g (line %d)",
-                               q->path, value, q->lo, q->hi, q->line);
+                               "%g to %g (%s)",
+                               q->path, value, q->lo, q->hi, declared(ps, line, q));
     return CN_OK;
 }
 

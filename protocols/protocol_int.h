@@ -47,6 +47,7 @@ struct line {
     fence_kind fence;      /* inside a code block of which kind; EDGE: the ``` line itself */
     section_kind section;  /* that the line belongs to; for a heading: the one it opens */
     bool simulation_words; /* the nearest heading speaks of simulation */
+    bool setting;          /* below "explore:" in a code block, or that line itself */
     bool opens;            /* a heading that begins a section; deeper ones stay in it */
     int in_section;        /* 1 + index into p->sections; 0: before the first */
     int level;             /* of a heading: 1..6, 0 = marks lost; -1: no heading */

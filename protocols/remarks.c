@@ -74,7 +74,8 @@ static const char *file_in(struct parser *ps, const char *s, size_t *from)
 static bool says_it_holds(const char *s)
 {
     return cn_words_find(s, "same ") || cn_words_find(s, "apply") ||
-           cn_words_find(s, "as in ") || cn_words_find(s, "inherit");
+           cn_words_find(s, "applies") || cn_words_find(s, "as in ") ||
+           cn_words_find(s, "inherit");
 }
 
 static cn_status count_mention(struct parser *ps, int line, const char *file, struct mention *m,

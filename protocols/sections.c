@@ -107,18 +107,20 @@ static const char *any_heading(struct parser *ps, int i, int *level, int *title)
     return words;
 }
 
+/* No heading names the goal: the marks were lost. A part of a protocol may have no goal of its
+ * own; there any heading will do. */
 static void find_lost_marks(struct parser *ps)
 {
     ps->marks_lost = true;
     for (int i = 0; i < ps->n_lines && ps->marks_lost; i++) {
         int level, title = -1;
-        const char *words = ps->lines[i].fence == FENCE_NONE
-                                ? heading_words(ps, ps->lines[i].text, &level)
-                                : NULL;
+        bool may =
+            ps->lines[i].fence == FENCE_NONE && !protocol_is_entry_head(ps->lines[i].text);
+        const char *words = may ? heading_words(ps, ps->lines[i].text, &level) : NULL;
 
         if (words)
             title = known_title(words);
-        if (title >= 0 && titles[title].kind == SECTION_GOAL)
+        if ((title >= 0 && titles[title].kind == SECTION_GOAL) || (words && ps->part))
             ps->marks_lost = false;
     }
 }

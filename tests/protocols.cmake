@@ -1,4 +1,5 @@
 cn_test(test_protocols_protocol DEPS protocols base test_support)
+cn_test(test_protocols_grammar DEPS protocols logs base test_support SOURCES ${PROJECT_SOURCE_DIR}/tests/support/scratch.c)
 cn_test(test_protocols_rules DEPS protocols base test_support)
 cn_test(test_protocols_edit DEPS protocols base test_support)
 cn_fuzz(fuzz_protocols_parse DEPS protocols base CORPUS tests/cases/protocols)

@@ -1,33 +1,10 @@
 /* cairn protocol check|log|diff|revert: what a protocol says, and how the rules of a run
  * changed. */
-#include "protocols/protocol.h"
-
 #include <stdio.h>
 #include <string.h>
 
-#include "base/buf.h"
-#include "base/caps.h"
 #include "base/text.h"
 #include "harness/cli/verbs.h"
-
-/* -- check -- */
-
-static int run_check(const struct cn_cli_args *args)
-{
-    struct cn_err err = CN_ERR_INIT;
-    struct cn_protocol *p = NULL;
-    struct cn_buf b;
-
-    cn_buf_init(&b, CN_CAP_TEXT);
-    const cn_status st = cn_protocol_read(args->positional[1], &p, &err);
-    if (st == CN_OK) {
-        cn_protocol_dump(p, &b);
-        fputs(cn_buf_str(&b), stdout);
-    }
-    cn_protocol_free(p);
-    cn_buf_clear(&b);
-    return st == CN_OK ? 0 : cn_err_print(stderr, "cairn", &err);
-}
 
 /* -- log, diff, revert -- */
 
@@ -45,8 +22,10 @@ static int run_later(const struct cn_cli_args *args)
 static const struct {
     const char *name;
     int (*run)(const struct cn_cli_args *args);
-} words[] = {
-    {"check", run_check}, {"log", run_later}, {"diff", run_later}, {"revert", run_later}};
+} words[] = {{"check", cn_cli_protocol_check},
+             {"log", run_later},
+             {"diff", run_later},
+             {"revert", run_later}};
 enum { N_WORDS = sizeof words / sizeof words[0] };
 
 static int run_protocol(const struct cn_cli_args *args)
@@ -67,14 +46,25 @@ static int run_protocol(const struct cn_cli_args *args)
     return cn_err_print(stderr, "cairn", &err);
 }
 
-const struct cn_cli_verb cn_verb_protocol = {"protocol",
-                                             "check FILE | log|diff|revert RUN ...",
-                                             "what a protocol says, and how its rules changed",
-                                             "",
-                                             "cairn protocol check protocols/fly_demo.md",
-                                             NULL,
-                                             0,
-                                             2,
-                                             4,
-                                             false,
-                                             run_protocol};
+static const struct cn_cli_option protocol_options[] = {
+    {"config", "CONFIG", "check: also what the config's trainer says to it"},
+    {"json", NULL, "check: for scripts"},
+};
+
+const struct cn_cli_verb cn_verb_protocol = {
+    "protocol",
+    "check FILE [--config CONFIG] [--json] | log|diff|revert RUN ...",
+    "what a protocol says, and how its rules changed",
+    "check prints everything that the host understood, line by line: aim, parameters with "
+    "their\n"
+    "ranges, thresholds, which rules it carries out, what the blocks are for, guardrails, the\n"
+    "fields of the log; then what is prose, and what it wondered about. With --config names "
+    "are\n"
+    "resolved with the trainer's table, as `cairn explore` would. Exit code 2: not a protocol.",
+    "cairn protocol check protocols/fly_demo.md --config configs/fly/demo.yaml",
+    protocol_options,
+    2,
+    2,
+    4,
+    false,
+    run_protocol};

@@ -19,7 +19,7 @@ expect() {
 
 expect 2 "usage: cairn VERB" "$cairn"
 expect 0 "cairn resume" "$cairn" resume --help
-for verb in demo explore resume status tree log stop say verify rebuild train generate evaluate plot describe import doctor; do
+for verb in demo explore resume status tree log stop say verify rebuild train generate evaluate plot describe protocol import doctor; do
     expect 0 "^example:" "$cairn" "$verb" --help
 done
 expect 2 "did you mean 'explore'" "$cairn" explre
@@ -35,5 +35,11 @@ expect 2 "bad.yaml:[0-9]*: training.lr_w: unknown key, did you mean training.lr_
 expect 2 'batch_size: "two", expected a whole number' "$cairn" explore "$root/protocols/fly_demo.md" --config "$root/configs/fly/demo.yaml" --training.batch_size two
 expect 2 "did you mean \"n_parallel\"" "$cairn" explore "$root/protocols/fly_demo.md" --config "$root/configs/fly/demo.yaml" --explore.n_paralel 2
 expect 0 "are in order" "$cairn" explore "$root/protocols/fly_demo.md" --config "$root/configs/fly/demo.yaml" --dry-run
+# a protocol, looked at
+expect 0 "simulation.n_frames  *4000  *2000 to 8000" "$cairn" protocol check "$root/protocols/fly_demo.md" --config "$root/configs/fly/demo.yaml"
+expect 0 '"trainer_allows": "1 to 10000"' "$cairn" protocol check "$root/protocols/fly_demo.md" --config "$root/configs/fly/demo.yaml" --json
+expect 2 "Goal: missing" "$cairn" protocol check "$root/README.md"
+expect 2 "did you mean 'check'" "$cairn" protocol chek x
+expect 2 "too few words" "$cairn" protocol check
 [ ! -e runs ] || { echo "a refused config left something behind:"; ls -R runs; exit 1; }
 echo "the command line answers as the manual says"
