@@ -7,10 +7,12 @@
  *     cn_llm_close(llm);
  *
  * spec: anthropic:MODEL, openai:MODEL, openai-responses:MODEL, http://host:port#MODEL (chat
- * completions at that base; https too), command:'prog args' (command.h), replay:RUN (replay.h),
- * mock servers through the base URL (CAIRN_ANTHROPIC_URL, CAIRN_OPENAI_URL; tests only).
+ * completions at that base; https too; the keys of the environment are not sent there),
+ * command:'prog args' (command.h), replay:RUN. CAIRN_ANTHROPIC_URL and CAIRN_OPENAI_URL replace the
+ * providers' addresses (a gateway, a test's server).
  *
- * An ask is at most `attempts` HTTP requests. Each is recorded before it is sent (recorder.begin)
+ * An answer that is cut by max_tokens, a refusal and a pause are answers: the caller looks at
+ * `stop`. An ask is at most `attempts` HTTP requests. Each is recorded before it is sent (recorder.begin)
  * and after (recorder.end); money is reserved at its worst case before and settled after. Waits:
  * what the provider asks for, else full jitter up to cap_s; longer than park_s: the ask ends with
  * CN_ETIMEOUT, trouble RATE and `wait_s`: the caller parks. A request too large is CN_ECAP: the
@@ -68,6 +70,16 @@ struct cn_llm_recorder {
                      struct cn_err *err);
 };
 
+/* replay: the reply that was recorded for this attempt, as it came (whole JSON, or the bytes of the
+ * event stream), and its HTTP status. CN_ENOTFOUND: the record has none. */
+struct cn_llm_replay {
+    void *ctx;
+    /* Of the record: requests are built as they were then, so that their hashes agree. */
+    const char *dialect, *model;
+    cn_status (*find)(void *ctx, const struct cn_llm_attempt *a, int *out_status,
+                      struct cn_buf *out_reply, char out_dialect[32], struct cn_err *err);
+};
+
 struct cn_llm_opts {
     const char *spec;
     const char *key_file; /* 0600; NULL: the environment's ANTHROPIC_API_KEY / OPENAI_API_KEY */
@@ -76,6 +88,7 @@ struct cn_llm_opts {
     const struct cn_llm_caps *caps;         /* NULL: by name */
     struct cn_llm_budget *budget;           /* borrowed, updated; NULL: none */
     const struct cn_llm_recorder *record;   /* borrowed; NULL: nobody listens */
+    const struct cn_llm_replay *replay;     /* borrowed; for replay: only */
     int32_t attempts;                       /* per ask; 6 */
     double cap_s, park_s, stall_s, total_s; /* 300, 60, 300, 3600 */
     const volatile sig_atomic_t *stop;

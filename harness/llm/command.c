@@ -1,0 +1,78 @@
+/* See command.h. */
+#include "harness/llm/command.h"
+
+#include <string.h>
+
+#include "base/banned.h"
+#include "base/caps.h"
+#include "base/proc.h"
+#include "base/text.h"
+
+enum { EXIT_LATER = 75, WORDS = 400 };
+
+static void put_block(const struct cn_llm_block *b, struct cn_buf *out)
+{
+    if (b->kind == CN_LLM_IMAGE)
+        cn_buf_adds(out, b->text && b->text[0] ? "" : "[a figure]\n\n");
+    else if (b->kind == CN_LLM_TOOL_USE)
+        cn_buf_printf(out, "[call %s %s]\n\n", b->name, b->arguments);
+    else if (b->kind != CN_LLM_OPAQUE)
+        cn_buf_printf(out, "%s\n\n", b->text);
+    if (b->kind == CN_LLM_IMAGE && b->text && b->text[0])
+        cn_buf_printf(out, "[figure: %s]\n\n", b->text);
+}
+
+void cn_command_prompt(const struct cn_llm_request *q, struct cn_buf *out)
+{
+    cn_buf_adds(out, "# System\n\n");
+    for (int i = 0; i < q->n_system; i++)
+        put_block(&q->system[i], out);
+    for (int i = 0; i < q->n_messages; i++) {
+        cn_buf_adds(out, q->messages[i].role == CN_LLM_USER ? "# User\n\n" : "# Assistant\n\n");
+        for (int k = 0; k < q->messages[i].n_blocks; k++)
+            put_block(&q->messages[i].blocks[k], out);
+    }
+}
+
+/* The last line that it wrote on standard error. */
+static const char *last_words(const struct cn_buf *b)
+{
+    const char *s = cn_buf_str(b), *line = s;
+
+    for (; *s; s++)
+        if (*s == '\n' && s[1])
+            line = s + 1;
+    return line;
+}
+
+cn_status cn_command_run(const char *command, const char *prompt, size_t n, double deadline_s,
+                         struct cn_buf *out, bool *out_later, struct cn_err *err)
+{
+    static const char *const secrets[] = {"ANTHROPIC_API_KEY", "OPENAI_API_KEY", NULL};
+    const char *argv[] = {"/bin/sh", "-c", command, NULL};
+    struct cn_proc_opts o = CN_PROC_OPTS_INIT;
+    struct cn_proc_exit x;
+    struct cn_buf words;
+    cn_status st;
+
+    *out_later = false;
+    o.argv = argv;
+    o.env_remove = secrets;
+    o.new_session = true;
+    cn_buf_init(&words, CN_CAP_CAPTURE);
+    st = cn_proc_run(&o, prompt, n, (int64_t)(1e3 * deadline_s), out, &words, &x, err);
+    if (st == CN_OK && x.exited && x.code == EXIT_LATER) {
+        *out_later = true;
+        st = cn_err_set(err, CN_EIO, "the command asks to be asked later");
+    } else if (st == CN_OK && !(x.exited && x.code == 0)) {
+        const char *said = last_words(&words);
+
+        st = cn_err_set(err, CN_EIO, "the command ended with %s %d: %.*s",
+                        x.exited ? "exit code" : "signal", x.exited ? x.code : x.signal,
+                        (int)cn_text_utf8_cut(said, strcspn(said, "\n"), WORDS), said);
+    } else if (st == CN_OK && !cn_text_utf8_valid(cn_buf_str(out), out->len)) {
+        st = cn_err_set(err, CN_EIO, "broken answer: the command's output is no UTF-8");
+    }
+    cn_buf_clear(&words);
+    return st;
+}
