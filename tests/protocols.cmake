@@ -1,6 +1,8 @@
 cn_test(test_protocols_protocol DEPS protocols base test_support)
 cn_test(test_protocols_grammar DEPS protocols logs base test_support SOURCES ${PROJECT_SOURCE_DIR}/tests/support/scratch.c)
 cn_test(test_protocols_rules DEPS protocols base test_support)
+cn_test(test_protocols_history DEPS protocols base test_support)
 cn_test(test_protocols_edit DEPS protocols base test_support)
 cn_fuzz(fuzz_protocols_parse DEPS protocols base CORPUS tests/cases/protocols)
+cn_fuzz(fuzz_protocols_rules DEPS protocols base CORPUS tests/cases/rules)
 cn_fuzz(fuzz_protocols_edit DEPS protocols base CORPUS tests/cases/edits)
