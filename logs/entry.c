@@ -23,10 +23,12 @@ static const char *status_word(const struct cn_iteration *it)
 /* How many trainings of this node there were up to and with this one. */
 static int64_t training_number(const struct cn_history *h, const struct cn_iteration *it)
 {
-    int64_t k = 0;
+    const struct cn_node *n = cn_history_node(h, it->node);
+    int64_t k = n && n->before ? n->before->trainings : 0;
 
-    for (int64_t i = 0; i < h->n_iterations && h->iterations[i].id <= it->id; i++)
-        k += h->iterations[i].node == it->node;
+    for (const struct cn_iteration *r = cn_history_run(h, it->node, NULL); r && r->id <= it->id;
+         r = cn_history_run(h, it->node, r))
+        k += !(n && n->before && r->id <= n->before->last && !r->confirmation);
     return k;
 }
 
@@ -407,9 +409,13 @@ static bool is_last_of_block(const struct cn_history *h, int64_t at)
 {
     int64_t block = h->iterations[at].block;
 
-    for (int64_t i = at + 1; i < h->n_iterations; i++)
+    /* Only confirmations, which have no block, may stand between iterations of one. */
+    for (int64_t i = at + 1; i < h->n_iterations; i++) {
         if (h->iterations[i].block == block)
             return false;
+        if (h->iterations[i].block > block)
+            return true;
+    }
     return true;
 }
 
@@ -436,7 +442,25 @@ static void put_settings(const struct cn_run_info *r, struct cn_buf *out)
     cn_buf_adds(out, " -->\n");
 }
 
-void cn_project_analysis(const struct cn_history *h, struct cn_buf *out)
+/* Where the entries before this file's stand. */
+static void put_volumes(const struct cn_history *h, int64_t n, int64_t last, struct cn_buf *out)
+{
+    char first_name[CN_PROJECT_NAME], last_name[CN_PROJECT_NAME];
+
+    if (n == 0)
+        return;
+    cn_buf_printf(out, "<!-- volumes: %lld; entries up to iteration %lld stand in ",
+                  (long long)n, (long long)last);
+    cn_prose_name(out, cn_project_volume_name(h, 1, first_name));
+    if (n > 1) {
+        cn_buf_adds(out, " to ");
+        cn_prose_name(out, cn_project_volume_name(h, n, last_name));
+    }
+    cn_buf_adds(out, " -->\n");
+}
+
+void cn_log_head(const struct cn_history *h, int64_t n_volumes, int64_t last,
+                 struct cn_buf *out)
 {
     cn_buf_adds(out, "# Exploration log: ");
     cn_prose(out, h->info.name);
@@ -445,13 +469,37 @@ void cn_project_analysis(const struct cn_history *h, struct cn_buf *out)
     cn_buf_adds(out,
                 ". Made from run.db; an edit of yours is kept as a file of its own. -->\n");
     put_settings(&h->info, out);
-    for (int64_t i = 0; i < h->n_iterations && cn_fact_committed(&h->iterations[i]); i++) {
-        const struct cn_block *b = cn_history_block(h, h->iterations[i].block);
+    put_volumes(h, n_volumes, last, out);
+}
+
+void cn_log_entry(const struct cn_history *h, int64_t at, struct cn_buf *out)
+{
+    const struct cn_block *b = cn_history_block(h, h->iterations[at].block);
+
+    cn_buf_addc(out, '\n');
+    cn_project_entry(h, &h->iterations[at], out);
+    if (b && b->closed && is_last_of_block(h, at)) {
         cn_buf_addc(out, '\n');
-        cn_project_entry(h, &h->iterations[i], out);
-        if (b && b->closed && is_last_of_block(h, i)) {
-            cn_buf_addc(out, '\n');
-            cn_project_block_summary(h, b, out);
-        }
+        cn_project_block_summary(h, b, out);
     }
+}
+
+bool cn_log_is_settled(const struct cn_history *h, int64_t at, bool *out_block_end)
+{
+    const struct cn_iteration *it = &h->iterations[at];
+    const struct cn_block *b = cn_history_block(h, it->block);
+    bool last = b && is_last_of_block(h, at);
+
+    *out_block_end = last && b->closed && cn_history_block(h, b->number + 1);
+    return at + 1 < h->n_iterations && (!last || *out_block_end);
+}
+
+void cn_project_analysis(const struct cn_history *h, struct cn_buf *out)
+{
+    int64_t last = h->n_volumes ? h->volumes[h->n_volumes - 1].last : 0;
+
+    cn_log_head(h, h->n_volumes, last, out);
+    for (int64_t i = 0; i < h->n_iterations && cn_fact_committed(&h->iterations[i]); i++)
+        if (h->iterations[i].id > last)
+            cn_log_entry(h, i, out);
 }

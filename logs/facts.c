@@ -47,11 +47,40 @@ double cn_fact_cv(const struct cn_spread *s)
     return s->n > 1 && fabs(s->mean) > 0 ? 100 * s->std / fabs(s->mean) : (double)NAN;
 }
 
+/* Of a closed block, as it was at its end: its rows need not be there. The node is NULL when it is
+ * not in the window (b->roll.best_node has its id). */
+static cn_status rolled_leader(const struct cn_history *h, const struct cn_block *b,
+                               struct cn_best *out)
+{
+    const struct cn_rollup *r = &b->roll;
+
+    memset(out, 0, sizeof *out);
+    out->block = b->number;
+    out->confidence = CN_BEST_CONFIDENCE;
+    out->by_mean = isnan(r->lo);
+    out->noise = (struct cn_noise)CN_NOISE_INIT;
+    out->first = (struct cn_standing){.node = cn_history_node(h, r->best_node),
+                                      .n = r->config.n,
+                                      .mean = r->config.mean,
+                                      .std = r->config.std,
+                                      .min = r->config.min,
+                                      .max = r->config.max,
+                                      .cv = cn_fact_cv(&r->config),
+                                      .lo = r->lo,
+                                      .hi = r->hi,
+                                      .stability = (cn_stability)r->stability,
+                                      .few = r->few,
+                                      .broken = -1};
+    return CN_OK;
+}
+
 cn_status cn_fact_leader(const struct cn_history *h, int64_t block, struct cn_best *out)
 {
     const struct cn_block *b = cn_history_block(h, block);
     struct cn_best_query q = CN_BEST_QUERY_INIT;
 
+    if (b && b->roll.known)
+        return rolled_leader(h, b, out);
     q.block = block;
     q.state = CN_ITER_COMMITTED;
     if (b) /* an entry about a block does not change with what comes after it */
@@ -162,6 +191,9 @@ static void put_mutated(const struct cn_history *h, const struct cn_node *n,
     struct cn_buf paths;
 
     cn_buf_init(&paths, CN_CAP_TEXT);
+    for (int64_t i = 0; i < h->older.n_paths; i++)
+        if (!seen(&paths, h->older.paths[i]))
+            put_pair(y, h->older.paths[i], &first, out);
     for (int64_t i = 0; i < h->n_nodes && h->nodes[i].id <= n->id; i++)
         for (int k = 0; k < h->nodes[i].n_mutations; k++)
             if (!seen(&paths, h->nodes[i].mutations[k].path))

@@ -38,6 +38,17 @@ const char *cn_project_name(const struct cn_history *h, cn_project_kind k,
     return out;
 }
 
+const char *cn_project_volume_name(const struct cn_history *h, int64_t number,
+                                   char out[CN_PROJECT_NAME])
+{
+    char open[CN_PROJECT_NAME];
+
+    cn_project_name(h, CN_PROJECT_ANALYSIS, open);
+    cn_text_format(out, CN_PROJECT_NAME, "%.*s.%03lld.md", (int)(strlen(open) - 3), open,
+                   (long long)number);
+    return out;
+}
+
 /* ---- what a file holds and whether we wrote it ---- */
 
 struct place {
@@ -47,6 +58,7 @@ struct place {
     bool exists;
     char hash[CN_HASH_TEXT];                    /* of the bytes on disk */
     char old[CN_HASH_TEXT], next[CN_HASH_TEXT]; /* as the store knows it; "" never written */
+    struct cn_projection_mark mark;
 };
 
 static cn_status place_open(struct place *p, struct cn_store *s, const struct cn_history *h,
@@ -69,7 +81,7 @@ static cn_status place_open(struct place *p, struct cn_store *s, const struct cn
         if (st == CN_ENOTFOUND)
             st = CN_OK;
     }
-    return st;
+    return st == CN_OK ? cn_store_projection_marked(s, p->name, &p->mark, err) : st;
 }
 
 static void place_close(struct place *p)
@@ -221,14 +233,17 @@ static cn_status make_report(struct cn_store *s, const struct cn_history *h,
                              const struct cn_project_opts *o, struct cn_buf *out,
                              struct cn_err *err)
 {
-    struct cn_buf goal;
-    cn_status st = CN_OK;
+    struct cn_buf goal, words;
+    cn_status st;
 
     cn_buf_init(&goal, CN_CAP_TEXT);
-    if (!o->goal)
+    cn_buf_init(&words, CN_CAP_TEXT);
+    st = text_or_empty(s, "memory", &words, err);
+    if (st == CN_OK && !o->goal)
         st = find_goal(s, &goal, err);
     if (st == CN_OK)
-        cn_project_report(h, o->goal ? o->goal : cn_buf_str(&goal), out);
+        cn_project_report(h, o->goal ? o->goal : cn_buf_str(&goal), cn_buf_str(&words), out);
+    cn_buf_clear(&words);
     cn_buf_clear(&goal);
     return st;
 }
@@ -253,9 +268,6 @@ static cn_status make(struct cn_store *s, const struct cn_history *h,
     cn_status st = CN_OK;
 
     switch (k) {
-    case CN_PROJECT_ANALYSIS:
-        cn_project_analysis(h, out);
-        break;
     case CN_PROJECT_MEMORY:
         st = make_memory(s, h, out, err);
         break;
@@ -273,18 +285,35 @@ static cn_status make(struct cn_store *s, const struct cn_history *h,
 
 /* ---- writing ---- */
 
-static cn_status replace(struct cn_store *s, const struct place *p, const struct cn_buf *text,
-                         struct cn_err *err)
+/* The log grows by its end: what is there stays, what is new is appended. */
+static bool begins(const struct cn_buf *text, const struct cn_buf *disk)
 {
+    return disk->len < text->len && memcmp(cn_buf_str(disk), cn_buf_str(text), disk->len) == 0;
+}
+
+static cn_status put_bytes(const struct place *p, const struct cn_buf *text, bool grows,
+                           struct cn_err *err)
+{
+    if (grows && p->exists && begins(text, &p->disk))
+        return cn_file_append(p->path, text->data + p->disk.len, text->len - p->disk.len, err);
+    return cn_file_replace(p->path, cn_buf_str(text), text->len, err);
+}
+
+/* `opt_mark`: of the log. */
+static cn_status replace(struct cn_store *s, const struct place *p, const struct cn_buf *text,
+                         const struct cn_projection_mark *opt_mark, struct cn_err *err)
+{
+    static const struct cn_projection_mark none = {0, 0, 0};
     char hash[CN_HASH_TEXT];
     cn_status st = CN_OK;
 
     cn_hash_hex(cn_buf_str(text), text->len, hash);
     if (p->exists && strcmp(p->hash, hash) == 0 && strcmp(p->next, hash) == 0)
         return CN_OK;
-    st = cn_store_projection_set(s, p->name, p->exists ? p->hash : hash, hash, err);
+    st = cn_store_projection_mark(s, p->name, p->exists ? p->hash : hash, hash,
+                                  opt_mark ? opt_mark : &none, err);
     if (st == CN_OK && !(p->exists && strcmp(p->hash, hash) == 0))
-        st = cn_file_replace(p->path, cn_buf_str(text), text->len, err);
+        st = put_bytes(p, text, opt_mark != NULL, err);
     return st;
 }
 
@@ -335,9 +364,47 @@ static cn_status write_one(struct cn_store *s, const struct cn_history *h,
         st = make(s, h, o, k, &text, err);
     }
     if (st == CN_OK)
-        st = replace(s, &p, &text, err);
+        st = replace(s, &p, &text, NULL, err);
     cn_buf_clear(&text);
     place_close(&p);
+    return st;
+}
+
+/* The open volume of the log. What is on disk and is ours, made by this wording, need not be made
+ * again. A part of what we would write is no edit either: an append that a power cut tore. */
+static cn_status write_log(struct cn_store *s, const struct cn_history *h, struct cn_log *log,
+                           struct cn_err *err)
+{
+    struct place p;
+    char hash[CN_HASH_TEXT] = "";
+    cn_status st = place_open(&p, s, h, CN_PROJECT_ANALYSIS, err);
+
+    if (st == CN_OK && p.exists && strcmp(p.hash, p.next) == 0 && p.mark.form == CN_LOG_FORM)
+        (void)cn_log_take(log, h, &p.disk, p.mark.settled, p.mark.next);
+    if (st == CN_OK)
+        st = cn_log_make(log, s, h, false, err);
+    if (st == CN_OK)
+        cn_hash_hex(cn_buf_str(&log->text), log->text.len, hash);
+    if (st == CN_OK && !is_ours(&p) && strcmp(p.hash, hash) != 0 &&
+        !begins(&log->text, &p.disk))
+        st = adopt(s, &p, false, err);
+    const struct cn_projection_mark mark = {CN_LOG_FORM, (int64_t)log->settled, log->next};
+    if (st == CN_OK)
+        st = replace(s, &p, &log->text, &mark, err);
+    place_close(&p);
+    return st;
+}
+
+static cn_status write_kind(struct cn_store *s, const struct cn_history *h,
+                            const struct cn_project_opts *o, cn_project_kind k,
+                            struct cn_err *err)
+{
+    struct cn_log fresh = CN_LOG_INIT;
+
+    if (k != CN_PROJECT_ANALYSIS)
+        return write_one(s, h, o, k, err);
+    cn_status st = write_log(s, h, o->opt_log ? o->opt_log : &fresh, err);
+    cn_log_clear(&fresh);
     return st;
 }
 
@@ -348,7 +415,7 @@ cn_status cn_project_write(struct cn_store *s, const struct cn_history *h,
 
     for (int k = 0; st == CN_OK && k < CN_PROJECT_N; k++)
         if (k != CN_PROJECT_SCORES || o->write_scores)
-            st = write_one(s, h, o, (cn_project_kind)k, err);
+            st = write_kind(s, h, o, (cn_project_kind)k, err);
     return st;
 }
 
@@ -402,19 +469,84 @@ static cn_status verify_one(struct cn_store *s, const struct cn_history *h,
                             struct cn_buf *out, int *n, struct cn_err *err)
 {
     struct place p;
+    struct cn_log log = CN_LOG_INIT;
     struct cn_buf text;
+    const struct cn_buf *made = k == CN_PROJECT_ANALYSIS ? &log.text : &text;
 
     cn_buf_init(&text, CN_CAP_TEXT);
     cn_status st = place_open(&p, s, h, k, err);
     if (st == CN_OK)
-        st = make(s, h, o, k, &text, err);
-    if (st == CN_OK && (!p.exists || p.disk.len != text.len ||
-                        memcmp(cn_buf_str(&p.disk), cn_buf_str(&text), text.len) != 0)) {
-        report_difference(&p, &text, out);
+        st = k == CN_PROJECT_ANALYSIS ? cn_log_make(&log, s, h, true, err)
+                                      : make(s, h, o, k, &text, err);
+    if (st == CN_OK && (!p.exists || p.disk.len != made->len ||
+                        memcmp(cn_buf_str(&p.disk), cn_buf_str(made), made->len) != 0)) {
+        report_difference(&p, made, out);
         (*n)++;
     }
+    cn_log_clear(&log);
     cn_buf_clear(&text);
     place_close(&p);
+    return st;
+}
+
+/* The bytes of a sealed volume; *whole: they are what was sealed. */
+static cn_status read_volume(struct cn_store *s, const struct cn_history *h,
+                             const struct cn_volume *v, struct place *p, bool *whole,
+                             struct cn_err *err)
+{
+    memset(p, 0, sizeof *p);
+    cn_buf_init(&p->disk, CN_CAP_FILE);
+    p->path = cn_file_join(cn_store_dir(s), cn_project_volume_name(h, v->number, p->name));
+    cn_status st = p->path ? cn_file_read(p->path, CN_CAP_FILE, &p->disk, err)
+                           : cn_err_set(err, CN_ENOMEM, "%s: no memory for its path", p->name);
+    p->exists = st == CN_OK;
+    if (p->exists)
+        cn_hash_hex(cn_buf_str(&p->disk), p->disk.len, p->hash);
+    *whole = p->exists && strcmp(p->hash, v->hash) == 0;
+    return st == CN_ENOTFOUND ? CN_OK : st;
+}
+
+static cn_status verify_volume(struct cn_store *s, const struct cn_history *h,
+                               const struct cn_volume *v, struct cn_buf *out, int *n,
+                               struct cn_err *err)
+{
+    struct place p;
+    bool whole;
+    cn_status st = read_volume(s, h, v, &p, &whole, err);
+
+    if (st == CN_OK && !whole) {
+        cn_buf_printf(out, "%s: %s\n", p.name, p.exists ? "not what was sealed" : "missing");
+        (*n)++;
+    }
+    place_close(&p);
+    return st;
+}
+
+cn_status cn_project_volumes(struct cn_store *s, const struct cn_history *h, struct cn_err *err)
+{
+    struct cn_buf text;
+    cn_status st = CN_OK;
+
+    cn_buf_init(&text, CN_CAP_FILE);
+    for (int64_t i = 0; st == CN_OK && i < h->n_volumes; i++) {
+        struct cn_volume v = h->volumes[i];
+        struct place p;
+        bool whole;
+        st = read_volume(s, h, &v, &p, &whole, err);
+        if (st == CN_OK && !whole)
+            st = cn_log_volume(s, h, &v, &text, err);
+        if (st == CN_OK && !whole && p.exists)
+            st = adopt(s, &p, false, err);
+        if (st == CN_OK && !whole)
+            st = cn_file_replace(p.path, cn_buf_str(&text), text.len, err);
+        if (st == CN_OK && !whole) {
+            v.bytes = (int64_t)text.len;
+            cn_hash_hex(cn_buf_str(&text), text.len, v.hash);
+            st = cn_store_volume_renew(s, &v, err);
+        }
+        place_close(&p);
+    }
+    cn_buf_clear(&text);
     return st;
 }
 
@@ -428,5 +560,7 @@ cn_status cn_project_verify(struct cn_store *s, const struct cn_history *h,
     for (int k = 0; st == CN_OK && k < CN_PROJECT_N; k++)
         if (k != CN_PROJECT_SCORES || o->write_scores)
             st = verify_one(s, h, o, (cn_project_kind)k, out_report, out_n, err);
+    for (int64_t i = 0; st == CN_OK && i < h->n_volumes; i++)
+        st = verify_volume(s, h, &h->volumes[i], out_report, out_n, err);
     return st;
 }

@@ -27,6 +27,7 @@
 
 #include "base/buf.h"
 #include "base/status.h"
+#include "logs/log.h"
 #include "logs/record.h"
 #include "logs/store.h"
 
@@ -49,6 +50,8 @@ struct cn_project_opts {
     /* The protocol's goal, for the report; kept in the store. NULL: as kept there, or the
      * section "Goal" of its protocol. */
     const char *goal;
+    /* The open volume of the log, kept from call to call (logs/log.h); NULL: made from nothing. */
+    struct cn_log *opt_log;
 };
 #define CN_PROJECT_OPTS_INIT \
     {                        \
@@ -74,7 +77,9 @@ enum { CN_CAP_MEMORY = 48 << 10 };
 void cn_project_memory(const struct cn_history *h, const char *free_text, struct cn_buf *out);
 void cn_project_scores(const struct cn_history *h, const struct cn_project_opts *o,
                        struct cn_buf *out);
-void cn_project_report(const struct cn_history *h, const char *goal, struct cn_buf *out);
+/* `free_text`: as for the memory; its claims, open questions and hypothesis are told. */
+void cn_project_report(const struct cn_history *h, const char *goal, const char *free_text,
+                       struct cn_buf *out);
 
 /* -- the free sections of the memory -- */
 
@@ -111,10 +116,14 @@ typedef enum {
 const char *cn_project_name(const struct cn_history *h, cn_project_kind k,
                             char out[CN_PROJECT_NAME]);
 
+/* Name of a sealed volume of the log, "<run>_analysis.001.md" for number 1. */
+const char *cn_project_volume_name(const struct cn_history *h, int64_t number,
+                                   char out[CN_PROJECT_NAME]);
+
 /* Write every projection whose bytes changed. A file that a person edited since we wrote it is
  * never lost: it is kept as <name>.user-<n>.md and as a text version by "user", an event is
  * recorded, and a memory's free sections are taken over into the text "memory" (and so into the
- * file) first. Needs the lease. `h` is as cn_store_history gave it. */
+ * file) first. Needs the lease. `h` is as the store gave it, window or whole. */
 CN_MUST_CHECK cn_status cn_project_write(struct cn_store *s, const struct cn_history *h,
                                          const struct cn_project_opts *o, struct cn_err *err);
 
@@ -123,7 +132,13 @@ CN_MUST_CHECK cn_status cn_project_write(struct cn_store *s, const struct cn_his
 CN_MUST_CHECK cn_status cn_project_adopt_edits(struct cn_store *s, const struct cn_history *h,
                                                struct cn_err *err);
 
-/* Make each projection again and compare with the files: one line per file that differs, with
+/* Sealed volumes of the log that are missing or are not what was sealed are made again; a person's
+ * edit of one is kept aside first. Needs the lease. */
+CN_MUST_CHECK cn_status cn_project_volumes(struct cn_store *s, const struct cn_history *h,
+                                           struct cn_err *err);
+
+/* Make each projection again and compare with the files (of the log: its open volume; sealed ones
+ * by their hash): one line per file that differs, with
  * its first differing line, appended to `out_report`; *out_n = how many differ. Reads only. */
 CN_MUST_CHECK cn_status cn_project_verify(struct cn_store *s, const struct cn_history *h,
                                           const struct cn_project_opts *o,

@@ -68,6 +68,18 @@ void cn_fact_confirmed(const struct cn_history *h, const struct cn_node **out_de
 /* "k=v, ..." of the node's config for the keys that the log shows. */
 void cn_fact_config(const struct cn_history *h, const struct cn_node *n, struct cn_buf *out);
 
+/* ---- entry.c ---- */
+
+/* The log's first lines; `last`: the last iteration of its n sealed volumes. */
+void cn_log_head(const struct cn_history *h, int64_t n_volumes, int64_t last,
+                 struct cn_buf *out);
+/* What the log says at the iteration at this position: its entry, and after the last of a closed
+ * block the block's summary. */
+void cn_log_entry(const struct cn_history *h, int64_t at, struct cn_buf *out);
+/* False while later steps may still change or extend that. *out_block_end: a volume may end
+ * here. */
+bool cn_log_is_settled(const struct cn_history *h, int64_t at, bool *out_block_end);
+
 /* ---- block.c ---- */
 /* "V_rest_R2 >= 0.2 broken by 1 of 4 results (iter 3)", one guardrail after the other, over the
  * committed results of a block's search (0: of the run's); nothing without guardrails. */

@@ -141,8 +141,13 @@ struct cn_rollup {
     int64_t all, ok, converged, failed;
     int64_t best_node;     /* 0: no iteration had a result */
     struct cn_spread best; /* of that node in the search */
-    double worst;          /* lowest reward; NaN: none */
-    double minutes;        /* sum of training_time_min */
+    /* Of its config, in the terms of logs/best.h (struct cn_standing). */
+    struct cn_spread config;
+    double lo, hi;
+    int stability;
+    bool few;
+    double worst;   /* lowest reward; NaN: none */
+    double minutes; /* sum of training_time_min */
 };
 
 struct cn_block {

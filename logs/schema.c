@@ -113,6 +113,8 @@ static const char *const v3[] = {
     " block INTEGER PRIMARY KEY REFERENCES block, n INTEGER NOT NULL, ok INTEGER NOT NULL,"
     " converged INTEGER NOT NULL, failed INTEGER NOT NULL, best INTEGER REFERENCES node,"
     " best_n INTEGER NOT NULL, best_mean REAL, best_std REAL, best_min REAL, best_max REAL,"
+    " config_n INTEGER NOT NULL, config_mean REAL, config_std REAL, config_min REAL,"
+    " config_max REAL, lo REAL, hi REAL, stability INTEGER NOT NULL, few INTEGER NOT NULL,"
     " worst REAL, minutes REAL NOT NULL) STRICT;"
     "CREATE TABLE volume ("
     " number INTEGER PRIMARY KEY, first INTEGER NOT NULL, last INTEGER NOT NULL,"

@@ -193,6 +193,26 @@ CN_MUST_CHECK cn_status cn_store_projection_set(struct cn_store *s, const char *
 CN_MUST_CHECK cn_status cn_store_projection(struct cn_store *s, const char *name,
                                             char out_old[CN_HASH_TEXT],
                                             char out_next[CN_HASH_TEXT], struct cn_err *err);
+/* For the log, which grows by its end: also which of our wordings made it (logs/log.h), how many of
+ * its first bytes nothing changes any more, and the first iteration behind them. */
+struct cn_projection_mark {
+    int64_t form, settled, next;
+};
+CN_MUST_CHECK cn_status cn_store_projection_mark(struct cn_store *s, const char *name,
+                                                 const char *old, const char *next,
+                                                 const struct cn_projection_mark *mark,
+                                                 struct cn_err *err);
+CN_MUST_CHECK cn_status cn_store_projection_marked(struct cn_store *s, const char *name,
+                                                   struct cn_projection_mark *out,
+                                                   struct cn_err *err);
+/* A sealed volume of the log: its number is the last one's plus 1, it begins behind the last one's
+ * end. The same again: nothing. */
+CN_MUST_CHECK cn_status cn_store_volume_add(struct cn_store *s, const struct cn_volume *v,
+                                            struct cn_err *err);
+/* Its words were made again by a cairn that words entries anew. */
+CN_MUST_CHECK cn_status cn_store_volume_renew(struct cn_store *s, const struct cn_volume *v,
+                                              struct cn_err *err);
+
 /* A person's edit of a projection, in one transaction: the file's words as a version of the
  * text `name` by "user", an event "user-edit", and (not NULL) the free sections as a version of
  * "memory". Known words: nothing. */

@@ -118,10 +118,11 @@ CN_MUST_CHECK cn_status cn_store_load_news(struct cn_store *s, struct cn_history
                                            bool *out_whole, struct cn_err *err);
 /* -- store_window.c -- */
 
-/* Inside a transaction: the window, or (block > 0) one block with what its rows refer to. */
-CN_MUST_CHECK cn_status cn_store_load_window(struct cn_store *s, int64_t block,
-                                             int64_t iterations, struct cn_history *h,
-                                             struct cn_err *err);
+/* Inside a transaction; as cn_store_window and cn_store_range. */
+CN_MUST_CHECK cn_status cn_store_load_window(struct cn_store *s, int64_t iterations,
+                                             struct cn_history *h, struct cn_err *err);
+CN_MUST_CHECK cn_status cn_store_load_range(struct cn_store *s, int64_t first, int64_t last,
+                                            struct cn_history *h, struct cn_err *err);
 
 /* -- store_rollup.c; inside a transaction -- */
 

@@ -282,6 +282,14 @@ static void read_metric(struct load *l, sqlite3_stmt *q, void *item)
     m->value = cn_sql_double(q, 2);
 }
 
+/* Five columns from `at` on. */
+static struct cn_spread read_spread(sqlite3_stmt *q, int at)
+{
+    return (struct cn_spread){sqlite3_column_int64(q, at), cn_sql_double(q, at + 1),
+                              cn_sql_double(q, at + 2), cn_sql_double(q, at + 3),
+                              cn_sql_double(q, at + 4)};
+}
+
 static void read_block(struct load *l, sqlite3_stmt *q, void *item)
 {
     struct cn_block *b = item;
@@ -297,11 +305,14 @@ static void read_block(struct load *l, sqlite3_stmt *q, void *item)
                                  .converged = sqlite3_column_int64(q, 7),
                                  .failed = sqlite3_column_int64(q, 8),
                                  .best_node = sqlite3_column_int64(q, 9),
-                                 .best = {sqlite3_column_int64(q, 10), cn_sql_double(q, 11),
-                                          cn_sql_double(q, 12), cn_sql_double(q, 13),
-                                          cn_sql_double(q, 14)},
+                                 .best = read_spread(q, 10),
                                  .worst = cn_sql_double(q, 15),
-                                 .minutes = sqlite3_column_double(q, 16)};
+                                 .minutes = sqlite3_column_double(q, 16),
+                                 .config = read_spread(q, 17),
+                                 .lo = cn_sql_double(q, 22),
+                                 .hi = cn_sql_double(q, 23),
+                                 .stability = sqlite3_column_int(q, 24),
+                                 .few = sqlite3_column_int(q, 25) != 0};
 }
 
 static void read_volume(struct load *l, sqlite3_stmt *q, void *item)
@@ -450,7 +461,9 @@ static const char message_columns[] =
     "SELECT id, sent_ms, acked_ms, acked_iteration, text FROM message";
 static const char block_columns[] =
     "SELECT number, first, last, closed, edit_note, n, ok, converged, failed, best, best_n,"
-    " best_mean, best_std, best_min, best_max, worst, minutes"
+    " best_mean, best_std, best_min, best_max, worst, minutes, config_n, config_mean, "
+    "config_std,"
+    " config_min, config_max, lo, hi, stability, few"
     " FROM block LEFT JOIN block_roll ON block = number";
 
 /* All rows of a small table. */

@@ -182,14 +182,25 @@ cn_status cn_store_fact(struct cn_store *s, const char *key, struct cn_buf *out,
 cn_status cn_store_projection_set(struct cn_store *s, const char *name, const char *old,
                                   const char *next, struct cn_err *err)
 {
+    static const struct cn_projection_mark none = {0, 0, 0};
+
+    return cn_store_projection_mark(s, name, old, next, &none, err);
+}
+
+cn_status cn_store_projection_mark(struct cn_store *s, const char *name, const char *old,
+                                   const char *next, const struct cn_projection_mark *mark,
+                                   struct cn_err *err)
+{
     cn_status st = cn_store_begin(s, true, err);
 
     if (st == CN_OK)
         st = cn_sql_run(s,
-                        "INSERT INTO projection (name, old, next) VALUES (?1, ?2, ?3)"
-                        " ON CONFLICT (name) DO UPDATE"
-                        " SET old = ?2, next = ?3",
-                        SQL_ARGS(SQL_T(name), SQL_T(old), SQL_T(next)), err);
+                        "INSERT INTO projection VALUES (?1, ?2, ?3, ?4, ?5, ?6)"
+                        " ON CONFLICT (name) DO UPDATE SET old = ?2, next = ?3, form = ?4,"
+                        " stable = ?5, upto = ?6",
+                        SQL_ARGS(SQL_T(name), SQL_T(old), SQL_T(next), SQL_I(mark->form),
+                                 SQL_I(mark->settled), SQL_I(mark->next)),
+                        err);
     return cn_store_end(s, st, err);
 }
 
@@ -217,6 +228,56 @@ cn_status cn_store_projection(struct cn_store *s, const char *name, char out_old
     }
     sqlite3_finalize(q);
     return st;
+}
+
+cn_status cn_store_projection_marked(struct cn_store *s, const char *name,
+                                     struct cn_projection_mark *out, struct cn_err *err)
+{
+    sqlite3_stmt *q;
+    cn_status st = cn_sql_prepare(s, "SELECT form, stable, upto FROM projection WHERE name = ?",
+                                  SQL_ARGS(SQL_T(name)), &q, err);
+
+    memset(out, 0, sizeof *out);
+    if (st == CN_OK && cn_sql_row(s, q, &st, err))
+        *out = (struct cn_projection_mark){
+            sqlite3_column_int64(q, 0), sqlite3_column_int64(q, 1), sqlite3_column_int64(q, 2)};
+    sqlite3_finalize(q);
+    return st;
+}
+
+/* ---- volumes of the log ---- */
+
+cn_status cn_store_volume_add(struct cn_store *s, const struct cn_volume *v, struct cn_err *err)
+{
+    int64_t last = 0, there = 0;
+    cn_status st = cn_store_begin(s, true, err);
+
+    if (st == CN_OK)
+        st = cn_sql_int(s, "SELECT 1 FROM volume WHERE number = ? AND last = ? AND hash = ?",
+                        SQL_ARGS(SQL_I(v->number), SQL_I(v->last), SQL_T(v->hash)), 0, &there,
+                        err);
+    if (st == CN_OK && !there)
+        st = cn_sql_int(s, "SELECT coalesce(max(number), 0) FROM volume", NULL, 0, &last, err);
+    if (st == CN_OK && !there && v->number != last + 1)
+        st = cn_err_set(err, CN_ECORRUPT, "volume %lld of the log: the next one is %lld",
+                        (long long)v->number, (long long)last + 1);
+    if (st == CN_OK && !there)
+        st = cn_sql_run(s, "INSERT INTO volume VALUES (?, ?, ?, ?, ?)",
+                        SQL_ARGS(SQL_I(v->number), SQL_I(v->first), SQL_I(v->last),
+                                 SQL_I(v->bytes), SQL_T(v->hash)),
+                        err);
+    return cn_store_end(s, st, err);
+}
+
+cn_status cn_store_volume_renew(struct cn_store *s, const struct cn_volume *v,
+                                struct cn_err *err)
+{
+    cn_status st = cn_store_begin(s, true, err);
+
+    if (st == CN_OK)
+        st = cn_sql_run(s, "UPDATE volume SET bytes = ?, hash = ? WHERE number = ?",
+                        SQL_ARGS(SQL_I(v->bytes), SQL_T(v->hash), SQL_I(v->number)), err);
+    return cn_store_end(s, st, err);
 }
 
 static cn_status edit_event(struct cn_store *s, const char *name, struct cn_err *err)

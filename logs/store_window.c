@@ -232,22 +232,19 @@ static cn_status load_part(struct cn_store *s, int64_t first, int64_t last, bool
     return st;
 }
 
-cn_status cn_store_load_window(struct cn_store *s, int64_t block, int64_t iterations,
-                               struct cn_history *h, struct cn_err *err)
+cn_status cn_store_load_window(struct cn_store *s, int64_t iterations, struct cn_history *h,
+                               struct cn_err *err)
 {
-    int64_t first = 0, last = INT64_MAX;
-    cn_status st;
+    int64_t first = 0;
+    cn_status st = window_first(s, iterations, &first, err);
 
-    if (block > 0) {
-        st = cn_sql_int(s, "SELECT first FROM block WHERE number = ?", SQL_ARGS(SQL_I(block)),
-                        0, &first, err);
-        if (st == CN_OK)
-            st = cn_sql_int(s, "SELECT last FROM block WHERE number = ?",
-                            SQL_ARGS(SQL_I(block)), 0, &last, err);
-    } else {
-        st = window_first(s, iterations, &first, err);
-    }
-    return st == CN_OK ? load_part(s, first, last, block == 0, h, err) : st;
+    return st == CN_OK ? load_part(s, first, INT64_MAX, true, h, err) : st;
+}
+
+cn_status cn_store_load_range(struct cn_store *s, int64_t first, int64_t last,
+                              struct cn_history *h, struct cn_err *err)
+{
+    return load_part(s, first > 1 ? first : 0, last, false, h, err);
 }
 
 /* A reading transaction: no writer comes between the queries. */
@@ -273,7 +270,7 @@ cn_status cn_store_window(struct cn_store *s, int64_t iterations, struct cn_hist
     cn_status st = cn_sql_run(s, "BEGIN", NULL, err);
     if (st != CN_OK)
         return st;
-    st = cn_store_load_window(s, 0, iterations, h, err);
+    st = cn_store_load_window(s, iterations, h, err);
     return end_reading(s, st, err);
 }
 
@@ -284,7 +281,7 @@ cn_status cn_store_range(struct cn_store *s, int64_t first, int64_t last, struct
     cn_status st = cn_sql_run(s, "BEGIN", NULL, err);
     if (st != CN_OK)
         return st;
-    st = load_part(s, first > 1 ? first : 0, last, false, h, err);
+    st = cn_store_load_range(s, first, last, h, err);
     return end_reading(s, st, err);
 }
 
@@ -305,7 +302,7 @@ cn_status cn_store_refresh(struct cn_store *s, int64_t iterations, struct cn_his
     if (st == CN_OK && whole) {
         cn_history_clear(h);
         begin_history(h);
-        st = cn_store_load_window(s, 0, iterations, h, err);
+        st = cn_store_load_window(s, iterations, h, err);
     }
     return end_reading(s, st, err);
 }
