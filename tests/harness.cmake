@@ -6,6 +6,7 @@ cn_test(test_exec_local DEPS exec SOURCES ${scratch} DEPENDS cairn-job toy_train
 cn_test(test_loop_settings DEPS loop PRIVATE_LIBS m)
 cn_test(test_loop_trainer DEPS loop PRIVATE_LIBS m)
 cn_test(test_loop_mutation DEPS loop PRIVATE_LIBS m)
+cn_test(test_loop_partition DEPS loop SOURCES ${toy} DEPENDS cairn-job toy_trainer PRIVATE_LIBS m TIMEOUT 300)
 cn_test(test_loop_strategy DEPS loop PRIVATE_LIBS m)
 cn_test(test_loop_hunt DEPS loop PRIVATE_LIBS m)
 cn_test(test_loop_figure DEPS loop PRIVATE_LIBS m)
