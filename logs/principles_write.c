@@ -286,6 +286,21 @@ static const struct cn_group *item_group(const struct cn_evidence *e, const char
     return found;
 }
 
+/* "0.697 (n = 4)": the block's leader in the metric; false: nobody. */
+static bool put_leader(const struct cn_history *h, int64_t block, struct cn_buf *out)
+{
+    struct cn_best b;
+    cn_status st = cn_fact_leader(h, block, &b);
+
+    if (st != CN_OK)
+        out->status = st;
+    if (st != CN_OK || b.first.n == 0)
+        return false;
+    cn_prose_short(out, cn_fact_metric(h, b.first.mean));
+    cn_buf_printf(out, " (n = %lld)", (long long)b.first.n);
+    return true;
+}
+
 struct tally {
     int64_t n, better, worse;
 };
@@ -325,18 +340,14 @@ static void put_status(const struct cn_history *h, const struct cn_evidence *e, 
                        : c.better && !c.worse ? "supported"
                        : c.worse && !c.better ? "falsified"
                                               : "inconclusive";
-    const struct cn_node *best = cn_fact_best(h, block);
 
     cn_buf_printf(out, "  Status: %s", word);
     if (c.n)
         cn_buf_printf(out, ": of %lld tries %lld better and %lld worse beyond the noise",
                       (long long)c.n, (long long)c.better, (long long)c.worse);
-    if (best) {
-        struct cn_spread s =
-            cn_fact_metric_spread(h, cn_fact_spread(h, best->id, CN_POOL_SEARCH, INT64_MAX));
-        cn_buf_printf(out, "; the best of block %lld is ", (long long)block);
-        cn_prose_spread(out, &s);
-    }
+    cn_buf_printf(out, "; the best of block %lld is ", (long long)block);
+    if (!put_leader(h, block, out))
+        cn_buf_adds(out, "none");
     cn_buf_addc(out, '\n');
 }
 
@@ -427,7 +438,7 @@ static void put_next(const struct cn_history *h, const struct cn_evidence *e,
 {
     const struct cn_group *g = most_promising(e, o);
     const char *key = g ? g->path : least_tried(e, o);
-    const struct cn_node *best = cn_fact_best(h, o->closed);
+    size_t before;
     long long next = (long long)o->closed + 1;
 
     if (!key)
@@ -447,13 +458,12 @@ static void put_next(const struct cn_history *h, const struct cn_evidence *e,
         cn_prose(out, o->focus);
     }
     cn_buf_printf(out, "\n  Test: single changes of it in block %lld\n  Expected: ", next);
-    if (best) {
-        struct cn_spread s =
-            cn_fact_metric_spread(h, cn_fact_spread(h, best->id, CN_POOL_SEARCH, INT64_MAX));
-        cn_buf_adds(out, h->info.reward_lower_is_better ? "below " : "above ");
-        cn_prose_short(out, s.mean);
+    before = out->len;
+    cn_buf_adds(out, h->info.reward_lower_is_better ? "below " : "above ");
+    if (put_leader(h, o->closed, out)) {
         cn_buf_printf(out, ", the best of block %lld", (long long)o->closed);
-    } else {
+    } else if (cn_buf_status(out) == CN_OK) {
+        out->len = before;
         cn_buf_adds(out, "a result");
     }
     cn_buf_adds(out, "\n  Status: open\n");

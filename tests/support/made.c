@@ -206,7 +206,7 @@ int64_t made_confirm(struct made *m, int64_t node, double reward, uint64_t seed)
     it->confirmation = true;
     it->replicate = false;
     it->block = 0;
-    it->strategy = node == 1 ? "confirm-default" : "confirm";
+    it->strategy = cn_history_node(&m->h, node)->parent ? "confirm" : "confirm-default";
     it->sim_seed = seed * 1000;
     it->train_seed = seed * 1000 + 500;
     return id;

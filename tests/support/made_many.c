@@ -42,7 +42,7 @@ void made_many(struct made *m, int64_t n)
     static const char *const frames[] = {"64000", "32000", "16000"};
     int64_t root = 0;
 
-    made_init(m, n + 1);
+    made_init(m, n + 16);
     for (int64_t i = 0; i < n; i++) {
         if (i % BLOCK == 0) {
             made_block(m, "simulation.n_frames", frames[i / BLOCK % 3]);

@@ -5,7 +5,7 @@
 
 #include "tests/support/made.h"
 
-/* `m` becomes a history of n iterations; clear it with made_clear. */
+/* `m` becomes a history of n iterations, with room for a few more; clear it with made_clear. */
 void made_many(struct made *m, int64_t n);
 
 #endif
