@@ -72,6 +72,7 @@ static void free_panel(struct panel *q)
         cn_free(s->x);
         cn_free(s->y);
         cn_free(s->cls);
+        cn_free(s->high);
         cn_free(s);
     }
     while (q->marks) {
@@ -211,6 +212,17 @@ void cn_plot_series(struct cn_plot *p, const char *label, cn_plot_style style, c
                     const double *y, int64_t n)
 {
     add_series(p, label, (int)style, x, y, NULL, n);
+}
+
+void cn_plot_ribbon(struct cn_plot *p, const double *x, const double *low, const double *high,
+                    int64_t n)
+{
+    add_series(p, "", CN_PLOT_RIBBON, x, low, NULL, n);
+    if (p->broken)
+        return;
+    p->last->last_series->high = copy(high, n, sizeof *high);
+    if (!p->last->last_series->high)
+        p->broken = true;
 }
 
 void cn_plot_classes(struct cn_plot *p, const char *label, const double *x, const double *y,

@@ -47,6 +47,9 @@ void cn_plot_range(struct cn_plot *p, char axis, double lo, double hi);
 void cn_plot_square(struct cn_plot *p); /* equal aspect, as for true-against-learned */
 void cn_plot_series(struct cn_plot *p, const char *label, cn_plot_style style, const double *x,
                     const double *y, int64_t n);
+/* The space between two curves, shaded in the colour of the series that comes next: quartiles. */
+void cn_plot_ribbon(struct cn_plot *p, const double *x, const double *low, const double *high,
+                    int64_t n);
 /* Points coloured by an integer class; classes >= 0 cycle through a palette of 20. */
 void cn_plot_classes(struct cn_plot *p, const char *label, const double *x, const double *y,
                      const int *cls, int64_t n);

@@ -5,7 +5,7 @@
 #include "base/buf.h"
 #include "base/plot.h"
 
-enum { CN_PLOT_CLASSES = -1 }; /* a style beside those of the header */
+enum { CN_PLOT_CLASSES = -1, CN_PLOT_RIBBON = -2 }; /* styles beside those of the header */
 
 struct axis {
     bool log;
@@ -15,8 +15,9 @@ struct axis {
 struct series {
     struct series *next;
     char *label; /* owned */
-    int style;   /* cn_plot_style, or CN_PLOT_CLASSES */
+    int style;   /* cn_plot_style, or one of those above */
     double *x, *y;
+    double *high; /* NULL unless CN_PLOT_RIBBON: y is its low side */
     int *cls; /* NULL unless CN_PLOT_CLASSES */
     int64_t n;
     int64_t id; /* number of its datablock */

@@ -101,6 +101,8 @@ static void ranges(const struct panel *q, struct range *out_x, struct range *out
             if (is_visible(q, s->x[i], s->y[i])) {
                 widen(&x, &q->x, s->x[i]);
                 widen(&y, &q->y, s->y[i]);
+                if (s->high)
+                    widen(&y, &q->y, s->high[i]);
             }
         }
     }
@@ -175,7 +177,8 @@ static void put_data(struct cn_buf *b, const struct panel *q, const struct serie
 
     cn_buf_printf(b, "$d%lld << EOD\n", (long long)s->id);
     for (int64_t i = 0; i < s->n; i++) {
-        if (!is_visible(q, s->x[i], s->y[i])) {
+        if (!is_visible(q, s->x[i], s->y[i]) ||
+            (s->high && !is_visible(q, s->x[i], s->high[i]))) {
             if (!gap)
                 cn_buf_addc(b, '\n'); /* an empty line breaks a curve; two would end the data */
             gap = true;
@@ -183,6 +186,8 @@ static void put_data(struct cn_buf *b, const struct panel *q, const struct serie
         }
         gap = false;
         cn_buf_printf(b, "%s %s", cn_text_double(s->x[i], x), cn_text_double(s->y[i], y));
+        if (s->high)
+            cn_buf_printf(b, " %s", cn_text_double(s->high[i], y));
         if (s->cls)
             cn_buf_printf(b, " %u", s->cls[i] < 0 ? 0xb0b0b0 : class_colours[s->cls[i] % 20]);
         cn_buf_addc(b, '\n');
@@ -208,6 +213,10 @@ static void put_style(struct cn_buf *b, const struct series *s, int64_t n, int c
     switch (s->style) {
     case CN_PLOT_CLASSES:
         cn_buf_printf(b, "with points pt 7 ps %g lc rgb variable", size);
+        break;
+    case CN_PLOT_RIBBON:
+        cn_buf_printf(b, "with filledcurves fs transparent solid 0.15 noborder lc rgb '#%06x'",
+                      rgb);
         break;
     case CN_PLOT_LINE:
         cn_buf_printf(b, "with lines lw 1.6 lc rgb '#%06x'", rgb);
@@ -344,12 +353,15 @@ static void put_plot(struct cn_buf *b, const struct panel *q, struct range y)
     const char *const next = ", \\\n     ", *comma = "plot ";
     int colour = 0;
 
-    for (const struct series *s = q->series; s; s = s->next, colour++) {
+    /* A ribbon has the colour of the series that it belongs to. */
+    for (const struct series *s = q->series; s;
+         colour += s->style != CN_PLOT_RIBBON, s = s->next) {
         int64_t n = visible(q, s);
 
         if (n == 0)
             continue;
-        cn_buf_printf(b, "%s$d%lld using 1:2%s ", comma, (long long)s->id, s->cls ? ":3" : "");
+        cn_buf_printf(b, "%s$d%lld using 1:2%s ", comma, (long long)s->id,
+                      s->cls || s->high ? ":3" : "");
         put_style(b, s, n, colour);
         put_label(b, s, colour);
         comma = next;

@@ -17,7 +17,6 @@
 
 #include "base/alloc.h"
 #include "base/banned.h"
-#include "base/plot.h"
 #include "base/text.h"
 
 struct options {
@@ -26,16 +25,7 @@ struct options {
     bool json;
 };
 
-/* regret[((problem * N_METHODS + method) * seeds + seed) * budget + iteration] */
-struct results {
-    struct options o;
-    double *regret; /* owned */
-    int n_problems;
-    group in[64];
-    char names[64][64];
-};
-
-static const char *const group_names[N_GROUPS] = {
+const char *const group_names[N_GROUPS] = {
     "one valley, 2 to 5 parameters", "one valley, 10 parameters",
     "many valleys, 2 to 10 parameters", "like trainings, 6 to 12 parameters"};
 
@@ -71,26 +61,26 @@ static cn_status read_options(int argc, char **argv, struct options *o, struct c
 
 static double *curve(const struct results *r, int problem, int by, int64_t seed)
 {
-    return &r->regret[(((int64_t)problem * N_METHODS + by) * r->o.seeds + seed) * r->o.budget];
+    return &r->regret[(((int64_t)problem * N_METHODS + by) * r->seeds + seed) * r->budget];
 }
 
 static cn_status run_all(struct results *r, struct cn_err *err)
 {
     r->n_problems = problem_count();
-    CN_ASSERT(r->n_problems <= 64);
-    r->regret = cn_alloc((size_t)(r->n_problems * N_METHODS * r->o.seeds * r->o.budget),
-                         sizeof *r->regret);
+    CN_ASSERT(r->n_problems <= MAX_PROBLEMS);
+    r->regret =
+        cn_alloc((size_t)(r->n_problems * N_METHODS * r->seeds * r->budget), sizeof *r->regret);
     if (!r->regret)
         return cn_err_set(err, CN_ENOMEM, "bench: no memory for the curves");
     for (int p = 0; p < r->n_problems; p++)
-        for (int64_t s = 0; s < r->o.seeds; s++) {
+        for (int64_t s = 0; s < r->seeds; s++) {
             static struct problem problem;
 
             problem_init(&problem, p, (uint64_t)s + 1);
             r->in[p] = problem.in;
             cn_text_copy(r->names[p], sizeof r->names[p], problem.name);
             for (int m = 0; m < N_METHODS; m++)
-                campaign_run(&problem, (method)m, (uint64_t)s + 1, (int)r->o.budget,
+                campaign_run(&problem, (method)m, (uint64_t)s + 1, (int)r->budget,
                              curve(r, p, m, s));
         }
     return CN_OK;
@@ -105,25 +95,19 @@ static int by_value(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-struct quartiles {
-    double low, median, high;
-};
-
-/* Sorts v. */
-static struct quartiles quartiles_of(double *v, int64_t n)
+struct quartiles quartiles_of(double *v, int64_t n)
 {
     qsort(v, (size_t)n, sizeof *v, by_value);
     return (struct quartiles){v[n / 4], n % 2 ? v[n / 2] : (v[n / 2 - 1] + v[n / 2]) / 2,
                               v[(3 * n) / 4]};
 }
 
-/* Regrets of a group after `at` trainings; g < 0: all groups. Returns their number. */
-static int64_t gather(const struct results *r, int g, int by, int64_t at, double *out)
+int64_t gather(const struct results *r, int g, int by, int64_t at, double *out)
 {
     int64_t n = 0;
 
     for (int p = 0; p < r->n_problems; p++)
-        for (int64_t s = 0; (g < 0 || (int)r->in[p] == g) && s < r->o.seeds; s++)
+        for (int64_t s = 0; (g < 0 || (int)r->in[p] == g) && s < r->seeds; s++)
             out[n++] = curve(r, p, by, s)[at - 1];
     return n;
 }
@@ -134,7 +118,7 @@ static double wilcoxon(const struct results *r, int p, int by, int64_t at)
     double d[1000], size[1000], up = 0, total = 0, squares = 0;
     int64_t n = 0;
 
-    for (int64_t s = 0; s < r->o.seeds; s++) {
+    for (int64_t s = 0; s < r->seeds; s++) {
         double a = log(curve(r, p, BY_RANDOM, s)[at - 1] + 1e-12);
         double b = log(curve(r, p, by, s)[at - 1] + 1e-12);
 
@@ -170,7 +154,7 @@ static struct duel against_random(const struct results *r, int g, int by, int64_
         d.problems++;
         d.better += z > 1.96;
         d.worse += z < -1.96;
-        for (int64_t s = 0; s < r->o.seeds; s++) {
+        for (int64_t s = 0; s < r->seeds; s++) {
             double a = curve(r, p, BY_RANDOM, s)[at - 1], b = curve(r, p, by, s)[at - 1];
 
             d.pairs++;
@@ -183,13 +167,14 @@ static struct duel against_random(const struct results *r, int g, int by, int64_
 
 /* ---- tables ---- */
 
-static void print_row(const struct results *r, int g, int by, int64_t at, double *room)
+static void print_row(const struct results *r, bool json, int g, int by, int64_t at,
+                      double *room)
 {
     int64_t n = gather(r, g, by, at, room);
     struct quartiles q = quartiles_of(room, n);
     struct duel d = against_random(r, g, by, at);
 
-    if (r->o.json) {
+    if (json) {
         (void)printf("{\"group\": \"%s\", \"trainings\": %d, \"proposer\": \"%s\", \"median\": "
                      "%.6g, \"low\": %.6g, \"high\": %.6g, \"better\": %d, \"worse\": %d, "
                      "\"landscapes\": %d, \"wins\": %d, \"ties\": %d, \"pairs\": %d}\n",
@@ -207,17 +192,17 @@ static void print_row(const struct results *r, int g, int by, int64_t at, double
     (void)printf("\n");
 }
 
-static void print_tables(const struct results *r, double *room)
+static void print_tables(const struct results *r, bool json, double *room)
 {
     for (int g = N_GROUPS; g-- > -1;)
-        for (int64_t at = 24; at <= r->o.budget || at == 24; at *= 2) {
-            int64_t last = at < r->o.budget ? at : r->o.budget;
+        for (int64_t at = 24; at <= r->budget || at == 24; at *= 2) {
+            int64_t last = at < r->budget ? at : r->budget;
 
-            if (!r->o.json)
+            if (!json)
                 (void)printf("%s, %d trainings, %d seeds: regret, median (quartiles)\n",
-                             g < 0 ? "all" : group_names[g], (int)last, (int)r->o.seeds);
+                             g < 0 ? "all" : group_names[g], (int)last, (int)r->seeds);
             for (int m = 0; m < N_METHODS; m++)
-                print_row(r, g, m, last, room);
+                print_row(r, json, g, m, last, room);
         }
 }
 
@@ -225,18 +210,23 @@ int main(int argc, char **argv)
 {
     struct cn_err err = CN_ERR_INIT;
     struct results r = {.n_problems = 0};
+    struct options o;
     double *room = NULL;
-    cn_status st = read_options(argc, argv, &r.o, &err);
+    cn_status st = read_options(argc, argv, &o, &err);
 
+    r.seeds = o.seeds;
+    r.budget = o.budget;
     if (st == CN_OK)
         st = run_all(&r, &err);
     if (st == CN_OK) {
-        room = cn_alloc((size_t)(r.n_problems * r.o.seeds), sizeof *room);
+        room = cn_alloc((size_t)(r.n_problems * r.seeds), sizeof *room);
         if (!room)
             st = cn_err_set(&err, CN_ENOMEM, "bench: no memory for a table");
     }
     if (st == CN_OK)
-        print_tables(&r, room);
+        print_tables(&r, o.json, room);
+    if (st == CN_OK && o.figure)
+        st = draw_figure(&r, o.figure, room, &err);
     if (st != CN_OK)
         (void)fprintf(stderr, "cn_bench_search: %s\n", err.text);
     cn_free(room);

@@ -1,11 +1,12 @@
 /* The search bench in three files: search_problems.c (what is searched), search_campaign.c (who
- * searches), search.c (tables and the figure). */
+ * searches), search.c (tables), search_figure.c. */
 #ifndef CN_BENCH_SEARCH_H
 #define CN_BENCH_SEARCH_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/status.h"
 #include "bench/bbob.h"
 #include "ucb/space.h"
 
@@ -26,6 +27,28 @@ struct problem {
     double start[SEARCH_DIMS];                   /* the default config, the same for all */
     double scale; /* what the default config loses against the optimum */
 };
+
+/* regret[((problem * N_METHODS + method) * seeds + seed) * budget + iteration] */
+enum { MAX_PROBLEMS = 64 };
+struct results {
+    int64_t seeds, budget;
+    double *regret; /* owned */
+    int n_problems;
+    group in[MAX_PROBLEMS];
+    char names[MAX_PROBLEMS][64];
+};
+extern const char *const group_names[N_GROUPS];
+/* Regrets of a group after `at` trainings; g < 0: all groups. Returns their number. */
+int64_t gather(const struct results *r, int g, int by, int64_t at, double *out);
+struct quartiles {
+    double low, median, high;
+};
+struct quartiles quartiles_of(double *v, int64_t n); /* sorts v */
+
+/* <stem>.png: medians and quartiles over the trainings, a panel per group. `room`: as many
+ * doubles as there are campaigns of a proposer. */
+CN_MUST_CHECK cn_status draw_figure(const struct results *r, const char *stem, double *room,
+                                    struct cn_err *err);
 
 int problem_count(void);
 void problem_init(struct problem *p, int number, uint64_t instance);

@@ -348,7 +348,7 @@ static void step_point(struct campaign *c)
 const char *method_name(method m)
 {
     static const char *const names[] = {"random",         "Sobol",        "TPE, whole points",
-                                        "one key, slope", "one key, TPE", "one key, hybrid"};
+                                        "one key, slope", "one key, TPE", "one key, TPE all"};
 
     return names[m];
 }

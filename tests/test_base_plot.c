@@ -142,6 +142,26 @@ Test(base_plot, every_style_and_every_mark_is_taken)
 }
 
 /* What gnuplot refuses or warns of when it must find ranges itself. */
+Test(base_plot, a_ribbon_is_shaded_in_the_colour_of_its_curve_and_counts_for_the_range)
+{
+    const double x[] = {1, 2, 3}, low[] = {1, 1, 1}, mid[] = {2, 2, 2}, high[] = {3, 40, 3};
+    struct cn_plot *p = cn_plot_new("", 1, 1);
+    struct cn_buf b;
+
+    cn_plot_panel(p, "", "x", "y");
+    cn_plot_series(p, "first", CN_PLOT_LINE, x, mid, 3);
+    cn_plot_ribbon(p, x, low, high, 3);
+    cn_plot_series(p, "second", CN_PLOT_LINE, x, mid, 3);
+    written(p, "ribbon");
+    b = script("ribbon.gp");
+    cr_assert(strstr(cn_buf_str(&b), "2 1 40\n"), "%s", cn_buf_str(&b));
+    cr_assert(strstr(cn_buf_str(&b), "using 1:2:3 with filledcurves fs transparent solid 0.15 "
+                                     "noborder lc rgb '#ff7f0e'"));
+    cr_assert(strstr(cn_buf_str(&b), "with lines lw 1.6 lc rgb '#ff7f0e' title 'second'"));
+    cr_assert(strstr(cn_buf_str(&b), "set yrange [-0.95"), "1 to 40 and a little air");
+    cn_buf_clear(&b);
+}
+
 Test(base_plot, hard_data_make_no_trouble)
 {
     double none[3] = {NAN, INFINITY, -INFINITY}, x[3] = {1, 2, 3}, same[3] = {5, 5, 5},

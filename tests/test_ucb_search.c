@@ -62,10 +62,16 @@ struct campaign {
     double noise;
     const double *start;
     struct cn_score_opts score;
+    double factor, offset; /* the metric's units: offset + factor * landscape; factor 0: 1 */
     struct iteration it[MAX_ITERATIONS + 1]; /* by id, from 1 */
     struct cn_effect effects[MAX_ITERATIONS];
     int64_t n, n_effects;
 };
+
+static double in_units(const struct campaign *c, double reward)
+{
+    return c->factor > 0 ? c->offset + c->factor * reward : reward;
+}
 
 static double node_mean(const struct campaign *c, int64_t node)
 {
@@ -84,8 +90,10 @@ static struct cn_rule_choice choose(const struct campaign *c, int64_t first)
 {
     static struct cn_rule_fact rf[BLOCK];
     static struct cn_block_fact bf[BLOCK];
-    struct cn_rule_context rc = {
-        .facts = rf, .n_iter_block = BLOCK, .converged = .9, .n_facts = c->n - first + 1};
+    struct cn_rule_context rc = {.facts = rf,
+                                 .n_iter_block = BLOCK,
+                                 .converged = in_units(c, .9),
+                                 .n_facts = c->n - first + 1};
     struct cn_rule_choice choice;
     struct cn_block_stats s;
     int32_t n_rules;
@@ -177,7 +185,7 @@ static bool tried(void *ctx, const struct cn_mutate_change *ch)
 
 static void train(struct campaign *c, struct iteration t)
 {
-    t.reward = landscape(t.x, c->seed, c->n + 1, c->noise);
+    t.reward = in_units(c, landscape(t.x, c->seed, c->n + 1, c->noise));
     c->it[++c->n] = t;
 }
 
@@ -335,4 +343,66 @@ Test(ucb_search, from_a_working_start_a_block_or_two_find_a_better_config)
     cr_assert_gt(one.spread, one.start + .1);
     cr_assert_gt(two.published, two.random);
     cr_assert_gt(two.spread, two.random);
+}
+
+/* ---- the units of a metric ---- */
+
+/* Every decision of a campaign whose metric has other units: 1e-4 as a small error's, 1e6 as a
+ * large one's. */
+static void decide(struct campaign *c, uint64_t seed, struct cn_score_opts score, double factor,
+                   double offset)
+{
+    *c = (struct campaign){.seed = seed,
+                           .noise = .01,
+                           .start = working,
+                           .score = score,
+                           .factor = factor,
+                           .offset = offset};
+    while (c->n < 36)
+        step_embedded(c);
+}
+
+static bool same_decisions(const struct campaign *a, const struct campaign *b)
+{
+    for (int64_t i = 1; i <= a->n; i++) {
+        if (a->it[i].node != b->it[i].node || a->it[i].parent != b->it[i].parent ||
+            a->it[i].row != b->it[i].row)
+            return false;
+        for (int d = 0; d < DIMS; d++)
+            if (fabs(a->it[i].x[d] - b->it[i].x[d]) > 1e-6 * fabs(a->it[i].x[d]))
+                return false;
+    }
+    return true;
+}
+
+/* Seeds whose decisions are the same in all three units. */
+static int unmoved(struct cn_score_opts score)
+{
+    static struct campaign plain, small, large;
+    int n = 0;
+
+    for (uint64_t seed = 1; seed <= 8; seed++) {
+        decide(&plain, seed, score, 1, 0);
+        decide(&small, seed, score, 1e-4, -2e-4);
+        decide(&large, seed, score, 1e6, -5e6);
+        n += same_decisions(&plain, &small) && same_decisions(&plain, &large);
+    }
+    return n;
+}
+
+Test(ucb_search, scaled_scores_decide_the_same_in_any_units)
+{
+    const struct cn_score_opts spread = {CN_SCORE_UCB1, 1.414, CN_C_SCALE_SPREAD,
+                                         CN_REWARD_SCALE_NONE},
+                               minmax = {CN_SCORE_UCB1, 1.414, CN_C_SCALE_NONE,
+                                         CN_REWARD_SCALE_MINMAX},
+                               rank = {CN_SCORE_PUCT, 1.414, CN_C_SCALE_NONE,
+                                       CN_REWARD_SCALE_RANK},
+                               published = CN_SCORE_OPTS_INIT;
+
+    cr_assert_eq(unmoved(spread), 8);
+    cr_assert_eq(unmoved(minmax), 8);
+    cr_assert_eq(unmoved(rank), 8);
+    /* As published the constant is in the units of R2: other units, other decisions. */
+    cr_assert_eq(unmoved(published), 0);
 }
