@@ -461,3 +461,406 @@ Test(loop_edits, block_1_is_easier_and_higher_rewards_excuse)
     blocks[2].n_regime = 1;
     cr_assert_eq(effect(2, 3).verdict, CN_EDIT_WORSE, "another regime: rewards say nothing");
 }
+
+/* ------------------------------------------------------------------ whole runs */
+
+static struct toy_run t;
+
+static void setup(void)
+{
+    toy_init(&t);
+}
+
+static void teardown(void)
+{
+    toy_clear(&t);
+}
+
+TestSuite(loop_edits_run, .init = setup, .fini = teardown, .timeout = 100);
+
+/* toy.md with these rows for its own, in the scratch folder; NULL: without markers. */
+static const char *protocol(const char *table)
+{
+    static struct cn_buf b;
+    const char *rules, *end;
+
+    cn_buf_clear(&b);
+    cn_buf_init(&b, CN_CAP_PROTOCOL);
+    cr_assert_eq(cn_file_read(toy_protocol(), CN_CAP_PROTOCOL, &b, &t.err), CN_OK);
+    rules = strstr(cn_buf_str(&b), "## Parent Selection Rule");
+    end = strstr(rules, "| Default ");
+    if (!table)
+        return scratch_file(&t.s, "plain.md", (b.data[rules - b.data] = '\0', cn_buf_str(&b)));
+    b.data[end - b.data] = '\0';
+    b.len = strlen(b.data);
+    cn_buf_adds(&b, table);
+    cn_buf_adds(&b, TAIL);
+    return scratch_file(&t.s, "plain.md", cn_buf_str(&b));
+}
+
+static void explore(void)
+{
+    cr_assert_eq(toy_explore(&t, NULL, 0), CN_OK, "%s", t.err.text);
+}
+
+static void go(const char *table, const char *settings)
+{
+    toy_config(&t, settings, "");
+    cr_assert_eq(toy_create(&t, protocol(table), NULL, 0), CN_OK, "%s", t.err.text);
+    explore();
+}
+
+#define TWO_BLOCKS "  iterations: 16\n  n_iter_block: 8\n  confirm: 0\n"
+
+/* Block 1 is the same with and without; after the edit block 2 does what it would not have done. */
+Test(loop_edits_run, an_edit_changes_what_is_tried_next)
+{
+    struct cn_history with, without;
+    int branches = 0;
+
+    go(DEFAULT, TWO_BLOCKS "  edit_rules: true\n");
+    with = toy_history(&t);
+    cr_assert(strstr(toy_read(&t, "protocol.md"), BRANCH));
+    cr_assert(!strstr(toy_read(&t, "snapshots/block_001/protocol.md"), BRANCH));
+    cr_assert(strstr(toy_read(&t, "snapshots/block_002/protocol.md"), BRANCH));
+    cr_assert(
+        strstr(toy_read(&t, "run_analysis.md"),
+               "Protocol edit: version 2: added row \"Branching rate < 20% in last block\" "
+               "(force-branch): branching rate 0 %"),
+        "%s", toy_read(&t, "run_analysis.md"));
+    cr_assert(strstr(with.blocks[1].edit_note, "what the last edit did: version 2: "));
+    teardown();
+    setup();
+    go(DEFAULT, TWO_BLOCKS "  edit_rules: false\n");
+    without = toy_history(&t);
+    cr_assert(!strstr(toy_read(&t, "protocol.md"), BRANCH));
+    cr_assert(cn_text_starts(without.blocks[0].edit_note, "none: explore.edit_rules is off"),
+              "%s", without.blocks[0].edit_note);
+    for (int i = 0; i < 16; i++) {
+        cr_assert(i >= 8 ||
+                  strcmp(with.iterations[i].strategy, without.iterations[i].strategy) == 0);
+        cr_assert(i >= 8 || with.iterations[i].reward == without.iterations[i].reward);
+        branches += strcmp(with.iterations[i].strategy, "force-branch") == 0;
+        cr_assert(strcmp(without.iterations[i].strategy, "force-branch") != 0);
+    }
+    cr_assert_geq(branches, 1);
+    cn_history_clear(&with);
+    cn_history_clear(&without);
+}
+
+static int count_versions(const struct cn_history *x, const char *author)
+{
+    int n = 0;
+
+    for (int64_t i = 0; i < x->n_texts; i++)
+        n += strcmp(x->texts[i].kind, "protocol") == 0 &&
+             (!author || strcmp(x->texts[i].author, author) == 0);
+    return n;
+}
+
+static int count_events(const struct cn_history *x, const char *kind)
+{
+    int n = 0;
+
+    for (int64_t i = 0; i < x->n_events; i++)
+        n += strcmp(x->events[i].kind, kind) == 0;
+    return n;
+}
+
+Test(loop_edits_run, every_version_is_an_event_with_author_and_reason)
+{
+    struct cn_history x;
+
+    go(DEFAULT, TWO_BLOCKS "  edit_rules: true\n");
+    x = toy_history(&t);
+    cr_assert_geq(count_versions(&x, "embedded"), 1);
+    cr_assert_eq(count_events(&x, CN_EDITS_EVENT), count_versions(&x, "embedded"));
+    cr_assert_eq(count_events(&x, CN_EDITS_EVENT_EFFECT), 1);
+    cr_assert_eq(cn_edits_of_block(&x, 1), 1);
+    cr_assert_eq(cn_edits_of_block(&x, 2), 2);
+    cr_assert_eq(cn_edits_at_end(&x, 1)->block, 1);
+    cn_history_clear(&x);
+}
+
+Test(loop_edits_run, a_protocol_without_markers_stays_as_it_is)
+{
+    struct cn_history x;
+
+    go(NULL, TWO_BLOCKS "  edit_rules: true\n");
+    x = toy_history(&t);
+    cr_assert_eq(count_versions(&x, NULL), 1);
+    cr_assert(cn_text_starts(x.blocks[0].edit_note, "none: the protocol has no rule markers"),
+              "%s", x.blocks[0].edit_note);
+    cn_history_clear(&x);
+}
+
+Test(loop_edits_run, other_proposers_do_not_follow_rules)
+{
+    struct cn_history x;
+
+    go(DEFAULT, "  iterations: 4\n  n_iter_block: 4\n  confirm: 0\n  edit_rules: true\n"
+                "  proposer: random\n");
+    x = toy_history(&t);
+    cr_assert(cn_text_starts(x.blocks[0].edit_note,
+                             "none: the random proposer does not follow rules"),
+              "%s", x.blocks[0].edit_note);
+    cn_history_clear(&x);
+}
+
+Test(loop_edits_run, a_block_that_ends_early_is_not_judged)
+{
+    struct cn_history x;
+
+    go(DEFAULT, TWO_BLOCKS "  edit_rules: true\n  target: 0.4\n  target_count: 1\n");
+    x = toy_history(&t);
+    cr_assert(cn_text_starts(x.blocks[0].edit_note, "none: the block ended before its time"),
+              "%s", x.blocks[0].edit_note);
+    cn_history_clear(&x);
+}
+
+/* ---- the file and the versions ---- */
+
+static struct cn_store *open_store(void)
+{
+    struct cn_store *s = NULL;
+
+    cr_assert_eq(cn_store_open(t.dir, CN_STORE_WRITE, &s, &t.err), CN_OK, "%s", t.err.text);
+    cr_assert_eq(cn_store_lease_steal(s, "test", cn_clock_now_ms(), 60000, &t.err), CN_OK);
+    return s;
+}
+
+static void put_file(const char *text)
+{
+    char path[700];
+
+    cn_text_format(path, sizeof path, "%s/protocol.md", t.dir);
+    cr_assert_eq(cn_file_replace(path, text, strlen(text), &t.err), CN_OK);
+}
+
+/* A version by cairn as a harness left it that was killed: the pair is recorded, the version made,
+ * the file not yet written. The words before and after the edit. */
+static void leave_half_done(struct cn_buf *old, struct cn_buf *new)
+{
+    char was[CN_HASH_TEXT], will[CN_HASH_TEXT];
+    struct cn_protocol *p;
+    struct cn_store *s = open_store();
+
+    cn_buf_init(old, CN_CAP_PROTOCOL);
+    cn_buf_init(new, CN_CAP_PROTOCOL);
+    cn_buf_adds(old, toy_read(&t, "protocol.md"));
+    p = parse(cn_buf_str(old));
+    cr_assert_eq(cn_edit_apply(p, DEFAULT, DEFAULT BRANCH, new, &t.err), CN_OK, "%s",
+                 t.err.text);
+    cn_protocol_free(p);
+    (void)cn_hash_hex(cn_buf_str(old), old->len, was);
+    (void)cn_hash_hex(cn_buf_str(new), new->len, will);
+    cr_assert_eq(cn_store_projection_set(s, "protocol.md", was, will, &t.err), CN_OK);
+    cr_assert_eq(
+        cn_store_text_put(s, "protocol", "embedded", "test", cn_buf_str(new), NULL, &t.err),
+        CN_OK);
+    cr_assert_eq(cn_store_lease_release(s, &t.err), CN_OK);
+    cn_store_close(s);
+}
+
+#define ONE_BLOCK "  iterations: 4\n  n_iter_block: 8\n  confirm: 0\n  edit_rules: false\n"
+
+Test(loop_edits_run, a_file_that_a_kill_left_behind_is_brought_in_line)
+{
+    struct cn_buf old, new;
+    struct cn_history x;
+
+    go(DEFAULT, ONE_BLOCK);
+    leave_half_done(&old, &new);
+    explore();
+    cr_assert_str_eq(toy_read(&t, "protocol.md"), cn_buf_str(&new));
+    x = toy_history(&t);
+    cr_assert_eq(count_versions(&x, NULL), 2, "nobody's revert");
+    cn_history_clear(&x);
+
+    put_file(cn_buf_str(&old)); /* now it is somebody's */
+    explore();
+    cr_assert_str_eq(toy_read(&t, "protocol.md"), cn_buf_str(&old));
+    x = toy_history(&t);
+    cr_assert_eq(count_versions(&x, NULL), 3);
+    cr_assert_str_eq(x.texts[x.n_texts - 1].author, "user");
+    cr_assert_str_eq(x.texts[x.n_texts - 1].reason, "edited in place: the words of version 1");
+    cn_history_clear(&x);
+    cn_buf_clear(&old);
+    cn_buf_clear(&new);
+}
+
+Test(loop_edits_run, a_person_who_was_faster_is_not_overwritten)
+{
+    struct cn_buf old, new;
+    struct cn_history x;
+
+    go(DEFAULT, ONE_BLOCK);
+    leave_half_done(&old, &new);
+    cn_buf_adds(&old, "\nMy own words.\n");
+    put_file(cn_buf_str(&old));
+    explore();
+    cr_assert_str_eq(toy_read(&t, "protocol.md"), cn_buf_str(&old));
+    x = toy_history(&t);
+    cr_assert_eq(count_versions(&x, NULL), 3);
+    cr_assert_str_eq(x.texts[x.n_texts - 1].author, "user");
+    cn_history_clear(&x);
+    cn_buf_clear(&old);
+    cn_buf_clear(&new);
+}
+
+static void spoil(struct toy_run *r, const char *line)
+{
+    (void)r;
+    if (cn_text_starts(line, "iteration 7 "))
+        put_file("# x\n\n## Goal\n\nx\n\n## Parent Selection Rule\n");
+}
+
+Test(loop_edits_run, words_that_cannot_be_read_are_not_overwritten)
+{
+    struct cn_history x;
+
+    toy_config(&t, "  iterations: 8\n  n_iter_block: 8\n  confirm: 0\n  edit_rules: true\n",
+               "");
+    cr_assert_eq(toy_create(&t, protocol(DEFAULT), NULL, 0), CN_OK, "%s", t.err.text);
+    t.listen = spoil;
+    explore();
+    cr_assert(strstr(toy_read(&t, "protocol.md"), "## Parent Selection Rule\n"));
+    x = toy_history(&t);
+    cr_assert_eq(count_versions(&x, NULL), 1);
+    cr_assert(strstr(x.blocks[0].edit_note, "none: protocol.md holds words of a person"), "%s",
+              x.blocks[0].edit_note);
+    cn_history_clear(&x);
+}
+
+/* ---- an edit that made things worse ---- */
+
+static void play_iteration(struct cn_store *s, int64_t block, int64_t id, int64_t node,
+                           int64_t parent, double reward, const char *config)
+{
+    struct cn_measurement m = CN_MEASUREMENT_INIT;
+    struct cn_metric metric = {"score", reward};
+    struct cn_analysis a = {"made up", NULL, NULL};
+    struct cn_node n = {.id = id,
+                        .parent = parent,
+                        .block = block,
+                        .config = config,
+                        .strategy = parent ? "exploit" : "root",
+                        .proposer = "embedded"};
+    struct cn_iteration it = {.id = id,
+                              .node = node,
+                              .block = block,
+                              .replicate = node != id,
+                              .strategy = n.strategy,
+                              .parent_rule = "made up",
+                              .seed_mode = "suggested-default",
+                              .scored_value = (double)NAN,
+                              .hypothesis = ""};
+    char dir[32];
+
+    cn_text_format(n.config_hash, CN_HASH_TEXT, "made-up-%lld", (long long)id);
+    cn_text_format(dir, sizeof dir, "iter_%06lld", (long long)id);
+    m.outcome = CN_OUTCOME_OK;
+    m.cls = CN_CLASS_PARTIAL;
+    m.reward = reward;
+    m.metrics = &metric;
+    m.n_metrics = 1;
+    cr_assert_eq(cn_store_plan(s, node == id ? &n : NULL, &it, &t.err), CN_OK, "%s",
+                 t.err.text);
+    cr_assert_eq(cn_store_submit(s, id, 1, dir, dir, &t.err), CN_OK, "%s", t.err.text);
+    cr_assert_eq(cn_store_measure(s, id, 1, &m, &t.err), CN_OK, "%s", t.err.text);
+    cr_assert_eq(cn_store_analyse(s, id, &a, &t.err), CN_OK, "%s", t.err.text);
+    cr_assert_eq(cn_store_commit(s, id, &t.err), CN_OK, "%s", t.err.text);
+}
+
+/* Eight iterations: the root twice, then the rewards; the last block stays open. */
+static void play_block(struct cn_store *s, int64_t number, const double rewards[6], bool close)
+{
+    struct cn_block b = {
+        .number = number, .first = 8 * number - 7, .last = 8 * number, .edit_note = ""};
+    char config[2048];
+
+    cn_text_copy(config, sizeof config, toy_read(&t, "base.yaml"));
+    cr_assert_eq(cn_store_open_block(s, &b, &t.err), CN_OK, "%s", t.err.text);
+    play_iteration(s, number, b.first, b.first, 0, .5, config);
+    play_iteration(s, number, b.first + 1, b.first, 0, .51, config);
+    for (int i = 0; i < 6; i++)
+        play_iteration(s, number, b.first + 2 + i, b.first + 2 + i, b.first, rewards[i],
+                       config);
+    if (close)
+        cr_assert_eq(cn_store_close_block(s, number, "made up", &t.err), CN_OK, "%s",
+                     t.err.text);
+}
+
+/* Three blocks; the third comes after an edit and is worse. `author` NULL: no third version. */
+static struct cn_history worse_run(const char *settings, const char *author)
+{
+    struct cn_buf old, new;
+    struct cn_store *s;
+
+    toy_config(&t, settings, "");
+    cr_assert_eq(toy_create(&t, protocol(DEFAULT PROBE), NULL, 0), CN_OK, "%s", t.err.text);
+    s = open_store();
+    play_block(s, 1, mixed, true);
+    play_block(s, 2, high, true);
+    cr_assert_eq(cn_store_lease_release(s, &t.err), CN_OK);
+    cn_store_close(s);
+    leave_half_done(&old, &new);
+    s = open_store();
+    if (author) {
+        cn_buf_adds(&new, "\nMore.\n");
+        cr_assert_eq(
+            cn_store_text_put(s, "protocol", author, "test", cn_buf_str(&new), NULL, &t.err),
+            CN_OK);
+        put_file(cn_buf_str(&new));
+    }
+    play_block(s, 3, low, false);
+    cr_assert_eq(cn_store_lease_release(s, &t.err), CN_OK);
+    cn_store_close(s);
+    cn_buf_clear(&old);
+    cn_buf_clear(&new);
+    explore();
+    return toy_history(&t);
+}
+
+#define THREE_BLOCKS "  iterations: 24\n  n_iter_block: 8\n  confirm: 0\n  edit_rules: false\n"
+
+Test(loop_edits_run, an_edit_that_made_a_block_worse_is_taken_back)
+{
+    struct cn_history x = worse_run(THREE_BLOCKS "  revert_worse_edits: true\n", NULL);
+    const struct cn_text_version *last = &x.texts[x.n_texts - 1];
+
+    cr_assert_eq(count_versions(&x, NULL), 3);
+    cr_assert_str_eq(last->author, "host");
+    cr_assert(cn_text_starts(last->reason,
+                             "back to the rules of version 1: worse: block 3 "
+                             "against block 2, each over its own root: mean gain "),
+              "%s", last->reason);
+    cr_assert(cn_text_starts(x.blocks[2].edit_note, "version 3: back to the rules"), "%s",
+              x.blocks[2].edit_note);
+    cr_assert(!strstr(toy_read(&t, "protocol.md"), BRANCH));
+    cr_assert(strstr(toy_read(&t, "snapshots/block_003/protocol.md"), BRANCH));
+    cr_assert_str_eq(last->hash, x.texts[0].hash);
+    cn_history_clear(&x);
+}
+
+Test(loop_edits_run, without_the_setting_it_is_only_told)
+{
+    struct cn_history x = worse_run(THREE_BLOCKS, NULL);
+
+    cr_assert_eq(count_versions(&x, NULL), 2);
+    cr_assert(strstr(x.blocks[2].edit_note, "what the last edit did: version 2: worse: "), "%s",
+              x.blocks[2].edit_note);
+    cr_assert(strstr(toy_read(&t, "protocol.md"), BRANCH));
+    cn_history_clear(&x);
+}
+
+Test(loop_edits_run, a_persons_words_are_not_taken_back)
+{
+    struct cn_history x = worse_run(THREE_BLOCKS "  revert_worse_edits: true\n", "user");
+
+    cr_assert_eq(count_versions(&x, NULL), 3);
+    cr_assert(strstr(x.blocks[2].edit_note, "none: the last block was worse, but a person"),
+              "%s", x.blocks[2].edit_note);
+    cr_assert(strstr(toy_read(&t, "protocol.md"), BRANCH));
+    cn_history_clear(&x);
+}

@@ -418,7 +418,7 @@ Test(loop_run, an_edited_protocol_holds_from_the_next_plan)
     struct cn_history h;
     int versions = 0;
 
-    create("  iterations: 12\n  n_iter_block: 12\n  confirm: 0\n", "");
+    create("  iterations: 12\n  n_iter_block: 12\n  confirm: 0\n  edit_rules: false\n", "");
     t.listen = narrow_gain;
     explore(NULL, 0);
     cr_assert(strstr(t.told, "protocol.md was edited: the new version holds"), "%s", t.told);

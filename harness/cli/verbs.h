@@ -13,5 +13,8 @@ extern const struct cn_cli_verb cn_verb_train, cn_verb_generate, cn_verb_evaluat
 extern const struct cn_cli_verb cn_verb_import, cn_verb_doctor;
 extern const struct cn_cli_verb cn_verb_protocol;          /* protocol.c */
 int cn_cli_protocol_check(const struct cn_cli_args *args); /* check.c */
+int cn_cli_protocol_log(const struct cn_cli_args *args);   /* rules_log.c, and these */
+int cn_cli_protocol_diff(const struct cn_cli_args *args);
+int cn_cli_protocol_revert(const struct cn_cli_args *args);
 
 #endif

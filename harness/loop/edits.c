@@ -2,7 +2,8 @@
  *
  * 1. the file and the versions
  * 2. one edit
- * 3. the end of a block */
+ * 3. a person's way back
+ * 4. the end of a block */
 #include "harness/loop/edits.h"
 
 #include <string.h>
@@ -10,6 +11,7 @@
 #include "base/alloc.h"
 #include "base/banned.h"
 #include "base/caps.h"
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/hash.h"
 #include "base/text.h"
@@ -165,7 +167,113 @@ cn_status cn_edits_put(struct cn_run *r, const char *text, const char *author,
     return st == CN_OK ? cn_run_adopt_protocol(r, err) : st;
 }
 
-/* ------------------------------------------------------------------ 3. the end of a block */
+/* ------------------------------------------------------------------ 3. a person's way back */
+
+/* Words of the version into `out`; its latest version's number and hash. */
+static cn_status find_version(const struct cn_run *r, int64_t version, struct cn_buf *out,
+                              char in_force[CN_HASH_TEXT], struct cn_err *err)
+{
+    struct cn_history h;
+    int64_t last;
+    cn_status st;
+
+    in_force[0] = '\0';
+    memset(&h, 0, sizeof h);
+    st = cn_store_window(r->store, 0, &h, err);
+    last = st == CN_OK ? latest(&h, INT64_MAX) : 0;
+    if (st == CN_OK && (version < 1 || version > last))
+        st = cn_err_set(err, CN_ENOTFOUND,
+                        "%s: no version %lld of the protocol; there are 1 to %lld", r->dir,
+                        (long long)version, (long long)last);
+    for (int64_t i = 0; st == CN_OK && i < h.n_texts; i++)
+        if (is_protocol(&h.texts[i]) && h.texts[i].version == last)
+            cn_text_copy(in_force, CN_HASH_TEXT, h.texts[i].hash);
+    cn_history_clear(&h);
+    return st == CN_OK ? cn_store_text(r->store, CN_EDITS_KIND, version, out, err) : st;
+}
+
+/* The words of `version` become the file's, and with `whole` a version. */
+static cn_status go_back(struct cn_run *r, int64_t version, bool whole, struct cn_err *err)
+{
+    char now[CN_HASH_TEXT], file[CN_HASH_TEXT], hash[CN_HASH_TEXT], reason[64];
+    struct cn_buf words, there;
+    cn_status st;
+
+    cn_buf_init(&words, CN_CAP_PROTOCOL);
+    cn_buf_init(&there, CN_CAP_PROTOCOL);
+    st = find_version(r, version, &words, now, err);
+    if (st == CN_OK)
+        st = read_file(r, &there, file, err);
+    (void)cn_hash_hex(cn_buf_str(&words), words.len, hash);
+    cn_text_format(reason, sizeof reason, "reverted to version %lld", (long long)version);
+    if (st == CN_OK && strcmp(hash, now) == 0)
+        st = cn_err_set(err, CN_EEXIST, "%s: the words of version %lld are in force", r->dir,
+                        (long long)version);
+    if (st == CN_OK && file[0] && strcmp(file, now) != 0)
+        st = cn_err_set(err, CN_EINPUT,
+                        "%s/%s holds words that are no version yet; let the harness take them "
+                        "over (cairn resume), or put them aside",
+                        r->dir, CN_EDITS_FILE);
+    if (st == CN_OK && whole)
+        st = cn_store_projection_set(r->store, CN_EDITS_FILE, now, hash, err);
+    if (st == CN_OK && whole)
+        st = cn_store_text_put(r->store, CN_EDITS_KIND, "user", reason, cn_buf_str(&words),
+                               NULL, err);
+    if (st == CN_OK)
+        st = whole ? put_file(r, cn_buf_str(&words), hash, err)
+                   : cn_run_put(r->dir, CN_EDITS_FILE, cn_buf_str(&words), words.len, err);
+    cn_buf_clear(&words);
+    cn_buf_clear(&there);
+    return st;
+}
+
+static cn_status go_back_alone(struct cn_run *r, int64_t version, struct cn_err *err)
+{
+    cn_status st = cn_store_open(r->dir, CN_STORE_WRITE, &r->store, err);
+
+    if (st == CN_OK)
+        st = cn_store_lease_steal(r->store, "cairn protocol revert", cn_clock_now_ms(),
+                                  CN_RUN_LEASE_MS, err);
+    if (st == CN_OK)
+        st = cn_edits_settle(r, err);
+    if (st == CN_OK)
+        st = go_back(r, version, true, err);
+    if (r->store && cn_store_lease_release(r->store, NULL) != CN_OK && st == CN_OK)
+        st = cn_err_set(err, CN_EIO, "%s: the lease could not be released", r->dir);
+    return st;
+}
+
+cn_status cn_edits_revert(const char *dir, int64_t version, bool *out_left, struct cn_err *err)
+{
+    struct cn_run *r = cn_alloc(1, sizeof *r);
+    char *lock = cn_file_join(dir, "run.lock");
+    cn_status st = CN_OK;
+    int fd = -1;
+
+    *out_left = false;
+    if (!r || !lock || !(r->dir = cn_run_clean_dir(dir)))
+        st = cn_err_set(err, CN_ENOMEM, "%s: no memory", dir);
+    if (st == CN_OK)
+        st = cn_file_lock(lock, 0, &fd, err);
+    if (st == CN_OK) {
+        st = go_back_alone(r, version, err);
+    } else if (st == CN_ELOCKED) {
+        *out_left = true;
+        st = cn_store_open(r->dir, CN_STORE_READ, &r->store, err);
+        if (st == CN_OK)
+            st = go_back(r, version, false, err);
+    }
+    if (r) {
+        cn_store_close(r->store);
+        cn_free(r->dir);
+    }
+    cn_file_unlock(fd);
+    cn_free(lock);
+    cn_free(r);
+    return st;
+}
+
+/* ------------------------------------------------------------------ 4. the end of a block */
 
 struct at_end {
     struct cn_run *r;
@@ -328,7 +436,7 @@ static cn_status edit(struct at_end *e, struct cn_buf *reason)
         return revert(e, reason);
     if (strcmp(s->edit_rules, "true") != 0)
         return none(reason, "explore.edit_rules is off");
-    if (strcmp(s->proposer, "sobol") == 0 || strcmp(s->proposer, "random") == 0) {
+    if (strcmp(s->proposer, "embedded") != 0) {
         cn_buf_printf(reason, "none: the %s proposer does not follow rules", s->proposer);
         return CN_OK;
     }

@@ -55,6 +55,13 @@ CN_MUST_CHECK cn_status cn_edits_put(struct cn_run *r, const char *text, const c
 CN_MUST_CHECK cn_status cn_edits_block_end(struct cn_run *r, int64_t block, bool full,
                                            struct cn_buf *note, struct cn_err *err);
 
+/* The words of an older version once more, as a new version by "user" (`cairn protocol revert`).
+ * Without a harness at work it is made at once; else protocol.md gets the words (*out_left) and the
+ * harness takes them over before its next plan. CN_ENOTFOUND: no such version; CN_EEXIST: its words
+ * are in force; CN_EINPUT: protocol.md holds words that are no version yet. */
+CN_MUST_CHECK cn_status cn_edits_revert(const char *dir, int64_t version, bool *out_left,
+                                        struct cn_err *err);
+
 /* The version that was in force while the block ran (at its end, should a person have edited
  * within it); 0: there is none. */
 int64_t cn_edits_of_block(const struct cn_history *h, int64_t block);

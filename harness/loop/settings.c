@@ -93,7 +93,7 @@ void cn_settings_init(struct cn_settings *s)
         .near_duplicate = 0.005,
         .model = "tpe",
         .rerun_incumbent = "false",
-        .edit_rules = "false",
+        .edit_rules = "true",
         .revert_worse_edits = "false",
         .median_stop = "false",
         .refuse_hopeless = "true",

@@ -27,5 +27,5 @@ EOF
 }
 
 drive() {
-    "$bin/explore_driver" "$work/run" "$root/protocols/toy.md" "$work/toy.yaml" "$@" >"$work/out" 2>"$work/err"
+    "$bin/explore_driver" "$work/run" "${protocol:-$root/protocols/toy.md}" "$work/toy.yaml" "$@" >"$work/out" 2>"$work/err"
 }

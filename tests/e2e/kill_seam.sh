@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Kill the harness after its 1st, 2nd, 3rd, ... durable operation, one slot, then let it come back until it is done.
 # The store (without times and attempts) and every Markdown file must be those of the unbroken run.
-#     kill_seam.sh BIN [STEP] [FIRST]     every STEP-th operation, from the FIRST on
+#     kill_seam.sh BIN [STEP] [FIRST] [edits]     every STEP-th operation, from the FIRST on
+# edits: with a rule table so plain that the host edits it at the end of the first block.
 set -u
 bin=$1 step=${2:-1} first=${3:-1}
 root=$(cd "$(dirname "$0")/../.." && pwd)
@@ -11,15 +12,23 @@ trap 'rm -rf "$work"' EXIT
 . "$root/tests/e2e/kill_lib.sh"
 
 write_toy 10 5 1
+if [ "${4:-}" = edits ]; then
+    grep -v '^| .*\(successes\|Found\|Branching\)' "$root/protocols/toy.md" >"$work/plain.md"
+    protocol=$work/plain.md
+fi
 # Texts are compared, so nothing may differ but what the kill does.
 picture() {
     "$bin/explore_driver" --dump "$work/run" &&
-        (cd "$work/run" && for f in run_analysis.md run_memory.md ucb_scores.txt report.md snapshots/*/*.md \
+        (cd "$work/run" && for f in protocol.md run_analysis.md run_memory.md ucb_scores.txt report.md snapshots/*/*.md \
             iter_*/config.yaml; do echo "== $f"; cat "$f"; done)
 }
 
 drive || { echo "the unbroken run failed:"; cat "$work/err"; exit 1; }
 picture >"$work/reference" || exit 1
+if [ "${4:-}" = edits ] && ! grep -q '^text protocol 2 embedded' "$work/reference"; then
+    echo "no edit was made: nothing is tested"
+    exit 1
+fi
 kills=0 failures=0 n=$first
 while :; do
     rm -rf "$work/run"
