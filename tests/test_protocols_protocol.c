@@ -195,8 +195,8 @@ Test(protocols_protocol, every_failed_allocation_is_reported_and_leaks_nothing)
 
 Test(protocols_protocol, shipped_protocols_are_understood)
 {
-    static const char *const shipped[] = {"fly_demo.md", "fly_gold_standard.md",
-                                          "fly_two_stage.md", "toy.md"};
+    static const char *const shipped[] = {"fly_demo.md", "flyvis_landscape.md",
+                                          "flyvis_two_stage.md", "toy.md"};
     char path[1024];
 
     for (size_t i = 0; i < sizeof(shipped) / sizeof(shipped[0]); i++) {
@@ -243,8 +243,8 @@ Test(protocols_protocol, shipped_configs_start_inside_their_protocols_ranges)
     static const struct {
         const char *protocol, *config;
     } pairs[] = {{"fly_demo.md", "demo.yaml"},
-                 {"fly_gold_standard.md", "gold_standard.yaml"},
-                 {"fly_two_stage.md", "two_stage.yaml"}};
+                 {"flyvis_landscape.md", "gold_standard.yaml"},
+                 {"flyvis_two_stage.md", "two_stage.yaml"}};
     char path[1024], file[256];
 
     for (size_t i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++) {

@@ -38,6 +38,8 @@ expect 0 "are in order" "$cairn" explore "$root/protocols/fly_demo.md" --config 
 # a protocol, looked at
 expect 0 "simulation.n_frames  *4000  *2000 to 8000" "$cairn" protocol check "$root/protocols/fly_demo.md" --config "$root/configs/fly/demo.yaml"
 expect 0 '"trainer_allows": "1 to 10000"' "$cairn" protocol check "$root/protocols/fly_demo.md" --config "$root/configs/fly/demo.yaml" --json
+expect 0 "best config again, 8 times or more" "$cairn" protocol check "$root/protocols/flyvis_landscape.md" --config "$root/configs/fly/gold_standard.yaml"
+expect 0 "guardrails connectivity_R2 >= 0.9" "$cairn" protocol check "$root/protocols/flyvis_two_stage.md" --config "$root/configs/fly/two_stage.yaml"
 expect 2 "Goal: missing" "$cairn" protocol check "$root/README.md"
 expect 2 "did you mean 'check'" "$cairn" protocol chek x
 expect 2 "too few words" "$cairn" protocol check

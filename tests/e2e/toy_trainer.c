@@ -9,7 +9,9 @@
  *     score = exp(-d^2) - noise
  *
  * with d the distance of (lr, l1, gain, batch) from an optimum that moves with the simulation's
- * n_frames; lr above 0.05 diverges. tests/e2e/toy_describe.json describes it.
+ * n_frames; lr above 0.05 diverges. tests/e2e/toy_describe.json describes it. With `toy.names: fly`
+ * the same hill stands over the parameters of study fly and is called connectivity_R2; V_rest_R2
+ * is a second one over the two stages: for runs of the shipped protocols.
  *
  * `toy.mode` picks another ending: crash, abort, hang, stubborn (hang and ignore SIGTERM),
  * garbage, no_result, flood, hog, grandchild, refuse, diverge, selfkill, nan. Mode curve reports
@@ -35,6 +37,8 @@
 struct toy {
     const char *config, *out;
     double lr, l1, gain, batch, frames, sleep_ms;
+    double joint, slow; /* of two stages; names fly only */
+    bool fly;
     char mode[32], ledger[1024];
     int64_t sim_seed, train_seed;
 };
@@ -62,9 +66,21 @@ static void text(const struct cn_yaml *y, const char *path, const char *fallback
     cn_text_copy(out, room, s ? s : fallback);
 }
 
+/* The hill over the parameters of study fly. */
+static void read_fly(struct toy *t, const struct cn_yaml *y)
+{
+    t->lr = 10 * number(y, "training.lr_W", 1e-4);
+    t->l1 = number(y, "training.coeff_W_L1", 0);
+    t->gain = number(y, "training.coeff_g_phi_norm", 0);
+    t->frames = number(y, "simulation.n_frames", 1000) / 64;
+    t->joint = number(y, "training.alternate_joint_ratio", 0.4);
+    t->slow = number(y, "training.alternate_lr_ratio", 0.1);
+}
+
 static cn_status read_config(struct toy *t, struct cn_err *err)
 {
     struct cn_yaml *y;
+    char names[32];
     cn_status st = cn_yaml_read(t->config, &y, err);
 
     if (st != CN_OK)
@@ -74,6 +90,10 @@ static cn_status read_config(struct toy *t, struct cn_err *err)
     t->gain = number(y, "training.gain", 0.5);
     t->batch = number(y, "training.batch_size", 1);
     t->frames = number(y, "simulation.n_frames", 1000);
+    text(y, "toy.names", "", names, sizeof names);
+    t->fly = strcmp(names, "fly") == 0;
+    if (t->fly)
+        read_fly(t, y);
     t->sleep_ms = number(y, "toy.sleep_ms", 0);
     text(y, "toy.mode", "ok", t->mode, sizeof t->mode);
     text(y, "toy.ledger", "", t->ledger, sizeof t->ledger);
@@ -134,6 +154,17 @@ static int write_file(const struct toy *t, const char *name, const char *bytes, 
     return cn_err_print(stderr, "toy_trainer", &err);
 }
 
+static void fly_metrics(const struct toy *t, double value, struct cn_json_writer *w)
+{
+    double a = (t->joint - 0.3) / 0.3, b = log10(t->slow) + 1.3, v = exp(-a * a - b * b);
+
+    cn_json_add_double(w, "connectivity_R2", value);
+    cn_json_add_double(w, "tau_R2", 0.5 + value / 2);
+    cn_json_add_double(w, "V_rest_R2", value * v);
+    cn_json_add_double(w, "test_R2", value);
+    cn_json_add_double(w, "test_pearson", 0.5 + value / 2);
+}
+
 static int write_result(const struct toy *t, const char *status, double value, int code)
 {
     struct cn_json_writer w;
@@ -146,8 +177,12 @@ static int write_result(const struct toy *t, const char *status, double value, i
     cn_json_add_int(&w, "contract", 1);
     cn_json_add_string(&w, "status", status);
     cn_json_open(&w, "metrics", '{');
-    cn_json_add_double(&w, "score", value);
-    cn_json_add_double(&w, "loss", 1 - value);
+    if (t->fly) {
+        fly_metrics(t, value, &w);
+    } else {
+        cn_json_add_double(&w, "score", value);
+        cn_json_add_double(&w, "loss", 1 - value);
+    }
     cn_json_add_double(&w, "training_time_min", 0.25);
     cn_json_close(&w);
     cn_json_add_double(&w, "seconds", 0.01);
