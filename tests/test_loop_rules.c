@@ -189,3 +189,27 @@ Test(loop_rules, the_blocks_note_stands_in_the_log)
               "%s", h.blocks[0].edit_note);
     cn_history_clear(&h);
 }
+
+Test(loop_rules, a_row_about_a_metric_that_nobody_reports_is_told_when_the_run_is_made)
+{
+    struct cn_history h;
+    int notes = 0;
+
+    toy_config(&t, "  iterations: 1\n  n_iter_block: 2\n  confirm: 0\n", "");
+    cr_assert_eq(toy_create(&t,
+                            protocol("| Default | exploit | |\n| stuck and los > 2 | explore | "
+                                     "|\n| loss > 2 | explore | |\n"),
+                            NULL, 0),
+                 CN_OK, "%s", t.err.text);
+    h = toy_history(&t);
+    for (int64_t i = 0; i < h.n_events; i++)
+        if (strcmp(h.events[i].kind, "note") == 0) {
+            notes++;
+            cr_assert_str_eq(
+                h.events[i].text,
+                "row 2 of the rule table: study toy reports no metric \"los\" (did "
+                "you mean \"loss\"?), so that part never holds");
+        }
+    cr_assert_eq(notes, 1);
+    cn_history_clear(&h);
+}

@@ -13,6 +13,7 @@
 #include "base/hash.h"
 #include "base/text.h"
 #include "harness/loop/basis.h"
+#include "harness/loop/plan.h"
 #include "harness/loop/run_int.h"
 
 /* Absolute folder of a file, owned by the caller. */
@@ -64,6 +65,9 @@ static cn_status store_facts(struct cn_store *s, const struct cn_basis *b,
         cn_buf_printf(&lines, "settings without meaning here: %s", b->settings.notes);
         st = cn_store_event(s, 0, "note", cn_buf_str(&lines), err);
     }
+    cn_buf_reset(&lines);
+    if (st == CN_OK && cn_plan_tell_metrics(b->protocol, b->trainer, &lines))
+        st = cn_store_event(s, 0, "note", cn_buf_str(&lines), err);
     if (st == CN_OK)
         st = cn_store_fact_set(s, "complete", "1", err);
     if (st == CN_OK)

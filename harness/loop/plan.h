@@ -28,7 +28,7 @@ struct cn_planner {
     const struct cn_protocol *protocol;
     const struct cn_trainer *trainer;
     const struct cn_search *search;
-    const char *base_config; /* the user's, as YAML text */
+    const char *base_config;                  /* the user's, as YAML text */
     const struct cn_elsewhere *opt_elsewhere; /* for histories that are windows; else NULL */
 };
 
@@ -72,7 +72,13 @@ CN_MUST_CHECK cn_status cn_plan_scores(const struct cn_planner *pl, const struct
                                        int64_t block, struct cn_score_table *out,
                                        struct cn_err *err);
 
-/* What the block's history says about the search, in words for the log. */
+/* Rows whose condition names a metric that the trainer does not report, in words; false: none. */
+bool cn_plan_tell_metrics(const struct cn_protocol *p, const struct cn_trainer *t,
+                          struct cn_buf *out);
+
+/* What the block's history says about the search, in words for the log: branching, improvement,
+ * converged and failed shares with their intervals, dimension diversity, plateau, best. Nothing for
+ * a block without iterations. */
 void cn_plan_block_note(const struct cn_planner *pl, const struct cn_history *h, int64_t block,
                         struct cn_buf *out);
 
