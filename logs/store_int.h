@@ -85,6 +85,14 @@ CN_MUST_CHECK cn_status cn_store_add_metrics(struct cn_store *s, int64_t iterati
                                              const struct cn_metric *m, int n,
                                              struct cn_err *err);
 
+/* -- store_make.c; inside a transaction -- */
+
+CN_MUST_CHECK cn_status cn_store_import_iteration(struct cn_store *s,
+                                                  const struct cn_iteration *it,
+                                                  struct cn_err *err);
+CN_MUST_CHECK cn_status cn_store_import_message(struct cn_store *s, const struct cn_message *m,
+                                                struct cn_err *err);
+
 /* -- store_config.c: configs as differences -- */
 
 /* The lines of `config` that differ from `base`; false when the two cannot be compared so. */

@@ -48,8 +48,8 @@ cn_status cn_store_create(const char *run_dir, const struct cn_run_info *info,
 }
 
 /* The columns that cn_store_add_iteration leaves at their defaults. */
-static cn_status import_iteration(struct cn_store *s, const struct cn_iteration *it,
-                                  struct cn_err *err)
+cn_status cn_store_import_iteration(struct cn_store *s, const struct cn_iteration *it,
+                                    struct cn_err *err)
 {
     cn_status st = cn_store_add_iteration(s, it, err);
 
@@ -79,8 +79,8 @@ static cn_status import_iteration(struct cn_store *s, const struct cn_iteration 
     return st;
 }
 
-static cn_status import_message(struct cn_store *s, const struct cn_message *m,
-                                struct cn_err *err)
+cn_status cn_store_import_message(struct cn_store *s, const struct cn_message *m,
+                                  struct cn_err *err)
 {
     return cn_sql_run(s,
                       "INSERT INTO message (text, sent_ms, acked_ms, acked_iteration)"
@@ -101,9 +101,9 @@ static cn_status fill_import(struct cn_store *s, const void *ctx, struct cn_err 
     for (int64_t i = 0; st == CN_OK && i < h->n_nodes; i++)
         st = cn_store_add_node(s, &h->nodes[i], err);
     for (int64_t i = 0; st == CN_OK && i < h->n_iterations; i++)
-        st = import_iteration(s, &h->iterations[i], err);
+        st = cn_store_import_iteration(s, &h->iterations[i], err);
     for (int64_t i = 0; st == CN_OK && i < h->n_messages; i++)
-        st = import_message(s, &h->messages[i], err);
+        st = cn_store_import_message(s, &h->messages[i], err);
     if (st == CN_OK)
         st = cn_store_roll_all(s, err);
     if (st == CN_OK)

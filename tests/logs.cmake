@@ -4,6 +4,7 @@ cn_test(test_logs_store DEPS logs base PRIVATE_LIBS PkgConfig::sqlite
 cn_test(test_logs_best DEPS logs base PRIVATE_LIBS m)
 cn_test(test_logs_project DEPS logs base SOURCES ${logs_sample})
 cn_test(test_logs_read DEPS logs base SOURCES ${logs_sample})
+cn_test(test_logs_export DEPS logs base SOURCES ${logs_sample} PRIVATE_LIBS m)
 cn_test(test_logs_read_traps DEPS logs base)
 cn_test(test_logs_read_folder DEPS logs base SOURCES ${PROJECT_SOURCE_DIR}/tests/support/scratch.c)
 cn_test(test_logs_entry DEPS logs base SOURCES ${logs_sample})

@@ -111,6 +111,7 @@ Test(loop_adopt, an_imported_run_goes_on_with_the_right_id_block_tree_and_parent
     cr_assert_eq(h.blocks[1].last, 8);
     cr_assert_str_eq(h.blocks[1].regime[0].path, "simulation.n_frames");
     cr_assert_str_eq(h.blocks[1].regime[0].new_text, "2000");
+    cr_assert(strstr(cn_history_node(&h, 5)->config, "n_frames: 2000"));
     for (int64_t i = 0; i < 7; i++)
         cr_assert_eq(h.iterations[i].id, i + 1, "exactly once each");
     cr_assert_eq(h.iterations[5].block, 2);
@@ -146,6 +147,31 @@ Test(loop_adopt, resume_starts_behind_the_last_logged_iteration)
     h = toy_history(&t);
     cr_assert_eq(h.n_iterations, 5);
     cr_assert_eq(h.iterations[4].id, 6);
+    cn_history_clear(&h);
+}
+
+/* Blocks without a word of their regime: it is what their first config says, and new regimes can
+ * be drawn from there. */
+Test(loop_adopt, regimes_come_from_the_configs_and_new_blocks_follow)
+{
+    const struct cn_run_override more[] = {{"explore.iterations", "13"}};
+    struct cn_history h;
+    struct cn_buf log;
+
+    cn_buf_init(&log, CN_CAP_TEXT);
+    for (int i = 1; i <= 7; i++)
+        cn_buf_printf(&log,
+                      "## Iter %d: partial\nNode: id=%d, parent=root\nMetrics: score=0.%d\n%s",
+                      i, i, i, i == 5 ? "Mutation: n_frames: 1000 -> 3000\n" : "");
+    put("toy_analysis.md", cn_buf_str(&log));
+    cn_buf_clear(&log);
+    adopt();
+    cr_assert_eq(toy_explore(&t, more, 1), CN_OK, "%s", t.err.text);
+    h = toy_history(&t);
+    cr_assert_eq(h.n_blocks, 4);
+    cr_assert_str_eq(h.blocks[0].regime[0].new_text, "1000");
+    cr_assert_str_eq(h.blocks[1].regime[0].new_text, "3000");
+    cr_assert_str_neq(h.blocks[2].regime[0].new_text, "3000");
     cn_history_clear(&h);
 }
 

@@ -211,6 +211,31 @@ static cn_status import_logs(const struct cn_cli_args *args, int *out_rc, struct
     return st;
 }
 
+/* -- store -- */
+
+static cn_status import_store(const struct cn_cli_args *args, int *out_rc, struct cn_err *err)
+{
+    const char *config_dir = cn_cli_value(args, "config-dir");
+    struct cn_adopted_store a;
+    char *dir = run_dir(args);
+    cn_status st = dir ? CN_OK : cn_err_set(err, CN_ENOMEM, "no memory");
+
+    if (st == CN_OK && args->n_positional != 2)
+        st = cn_err_set(err, CN_EINPUT, "import store: one FILE, not %d",
+                        args->n_positional - 1);
+    if (st == CN_OK)
+        st = cn_adopt_store(args->positional[1], dir, config_dir ? config_dir : ".", &a, err);
+    if (st == CN_OK && cn_cli_flag(args, "json"))
+        printf("{\"run\": \"%s\", \"iterations\": %lld, \"nodes\": %lld, \"blocks\": %lld}\n",
+               dir, (long long)a.iterations, (long long)a.nodes, (long long)a.blocks);
+    else if (st == CN_OK)
+        printf("%s: %lld iterations, %lld nodes, %lld blocks\n", dir, (long long)a.iterations,
+               (long long)a.nodes, (long long)a.blocks);
+    cn_free(dir);
+    *out_rc = 0;
+    return st;
+}
+
 /* -- the verb -- */
 
 /* Options that a kind knows; the others are refused. */
@@ -220,6 +245,7 @@ static const struct {
     const char *options; /* between spaces */
 } kinds[] = {
     {"logs", import_logs, " config protocol name reward block-size multi dry-run json runs "},
+    {"store", import_store, " name json runs config-dir "},
     {"flyvis", import_flyvis, " params out "},
 };
 enum { N_KINDS = sizeof kinds / sizeof kinds[0] };
@@ -258,7 +284,7 @@ static int run_import(const struct cn_cli_args *args)
     }
     const int near = cn_text_nearest(args->positional[0], names, N_KINDS);
     (void)cn_err_set(&err, CN_EINPUT, "import: unknown kind '%s'; %s%s%s", args->positional[0],
-                     near >= 0 ? "did you mean '" : "known: logs, flyvis",
+                     near >= 0 ? "did you mean '" : "known: logs, store, flyvis",
                      near >= 0 ? names[near] : "", near >= 0 ? "'?" : "");
     return cn_err_print(stderr, "cairn", &err);
 }
@@ -273,14 +299,15 @@ static const struct cn_cli_option import_options[] = {
     {"dry-run", NULL, "logs: read and check everything, make nothing"},
     {"json", NULL, "for scripts"},
     {"runs", "DIR", "folder of the runs (default: runs)"},
+    {"config-dir", "DIR", "store: what relative paths in its config are relative to"},
     {"params", "FILE", "flyvis: the parameters of the pretrained model, as JSON"},
     {"out", "DIR", "flyvis: where to put it (default: runs/connectomes/flyvis)"},
 };
 
 const struct cn_cli_verb cn_verb_import = {
     "import",
-    "logs PATH... --config FILE [--protocol FILE] | flyvis FILE --params FILE",
-    "make a run from the logs of a Python run; import the fly connectome",
+    "logs PATH... --config FILE [--protocol FILE] | store FILE | flyvis FILE --params FILE",
+    "make a run from the logs of a Python run, or from an export; import the connectome",
     "logs: PATH is a folder of a Python run (or single files of it): *_analysis.md, "
     "*_memory.md, "
     "*ucb_scores.txt,\n"
@@ -289,6 +316,8 @@ const struct cn_cli_verb cn_verb_import = {
     "on with. Every ambiguous\n"
     "line is a warning with file and line, printed, counted, and kept in "
     "import_warnings.txt (docs/RECORDS.md).\n"
+    "store: FILE is what `cairn export RUN --format jsonl` wrote: the same record as a new "
+    "run.\n"
     "flyvis: afterwards a config names it: simulation.connectome: runs/connectomes/flyvis",
     "cairn import logs log/LLM_fly_N9 --config configs/fly/two_stage.yaml --protocol "
     "protocols/fly_demo.md --name fly_N9",

@@ -62,4 +62,14 @@ CN_MUST_CHECK cn_status cn_adopt_logs(const struct cn_adopt_opts *o, struct cn_a
                                       struct cn_err *err);
 void cn_adopted_clear(struct cn_adopted *a);
 
+struct cn_adopted_store {
+    int64_t iterations, nodes, blocks;
+};
+/* The same from JSON lines that `cairn export` wrote: exactly that record under a new name.
+ * Trainings that were under way are planned again. `config_dir`: what relative paths in its config
+ * are relative to. CN_EEXIST, CN_EINPUT ("file:line: ..."); no folder is left behind. */
+CN_MUST_CHECK cn_status cn_adopt_store(const char *path, const char *dir,
+                                       const char *config_dir, struct cn_adopted_store *out,
+                                       struct cn_err *err);
+
 #endif

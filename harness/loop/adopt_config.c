@@ -359,7 +359,8 @@ static cn_status say_mutation(struct making *m, const struct cn_mutation *said, 
     const struct cn_trainer_param *p = cn_trainer_param_exact(m->a->basis.trainer, said->path);
     cn_status st = CN_OK;
 
-    if (p && !taken && said->old_text[0] && !same_value(said->old_text, value_now(m, p)))
+    if (p && !taken && said->old_text[0] && !same_value(said->old_text, value_now(m, p)) &&
+        !same_value(said->new_text, value_now(m, p)))
         st = warn(m, CN_READ_CONFIG, p->path,
                   "the parent's config does not have the value that it was changed from: ",
                   said->old_text);
@@ -425,6 +426,17 @@ static const struct cn_read_snapshot *snapshot_of(const struct cn_adopt *a, int6
                : NULL;
 }
 
+/* A node that begins a branch of its block stands under the block's regime. */
+static cn_status say_regime(struct making *m, const struct cn_node *n)
+{
+    const struct cn_block *b = cn_history_block(&m->a->out->log.history, n->block);
+    cn_status st = CN_OK;
+
+    for (int i = 0; st == CN_OK && b && i < b->n_regime; i++)
+        st = say_value(m, &b->regime[i], IS_TAKEN);
+    return st;
+}
+
 static cn_status make_config(struct making *m, struct cn_node *n)
 {
     struct cn_adopt *a = m->a;
@@ -444,6 +456,8 @@ static cn_status make_config(struct making *m, struct cn_node *n)
         m->y = NULL;
         st = start_from(m, "the parent's config", parent ? parent->config : base);
     }
+    if (st == CN_OK && !taken && (!parent || parent->block != n->block))
+        st = say_regime(m, n);
     for (int i = 0; st == CN_OK && i < n->n_mutations; i++)
         st = say_mutation(m, &n->mutations[i], taken);
     if (st == CN_OK)
@@ -498,6 +512,73 @@ static cn_status rename_regimes(struct cn_adopt *a)
     return st;
 }
 
+static const struct cn_node *first_node(const struct cn_history *h, const struct cn_block *b)
+{
+    for (int64_t id = b->first; id <= b->last; id++) {
+        const struct cn_iteration *it = cn_history_iteration(h, id);
+        if (it)
+            return cn_history_node(h, it->node);
+    }
+    return NULL;
+}
+
+static const char *said_of(const struct cn_block *b, const char *path)
+{
+    for (int i = 0; i < b->n_regime; i++)
+        if (strcmp(b->regime[i].path, path) == 0)
+            return b->regime[i].new_text;
+    return NULL;
+}
+
+/* The regime as the search has it: every simulation parameter of the protocol, in its order, with
+ * the value that the block's first config has. */
+static cn_status fill_regime(struct cn_adopt *a, struct cn_block *b, const struct cn_node *n)
+{
+    struct cn_arena *arena = &a->out->log.history.arena;
+    const struct cn_dims *d = &a->basis.search.simulation;
+    struct cn_mutation *m = cn_arena_alloc(arena, (size_t)d->space.n + 1, sizeof *m);
+    double *values = cn_arena_alloc(arena, (size_t)d->space.n + 1, sizeof *values);
+    struct cn_yaml *y = NULL;
+    cn_status st = cn_yaml_parse("config", n->config, strlen(n->config), &y, a->err);
+
+    if (st == CN_OK && (!m || !values))
+        st = cn_err_set(a->err, CN_ENOMEM, "no memory for the blocks");
+    if (st == CN_OK)
+        cn_search_values(d, y, values);
+    for (int32_t i = 0; st == CN_OK && i < d->space.n; i++) {
+        char text[CN_VALUE_TEXT] = "";
+        const char *path = cn_trainer_spelling(d->of[i], y), *said = said_of(b, path);
+
+        if (!isnan(values[i]))
+            cn_search_text(d, i, values[i], text);
+        m[i] = (struct cn_mutation){cn_arena_strdup(arena, path), "",
+                                    cn_arena_strdup(arena, text)};
+        if (!m[i].path || !m[i].new_text)
+            st = cn_err_set(a->err, CN_ENOMEM, "no memory for the blocks");
+        else if (said && !(cn_search_value(d, i, said) == values[i]))
+            st = cn_adopt_warn(a, CN_READ_CONFIG, a->out->log.entries[0].file, 0, b->first,
+                               "block %lld: its summary says %s=%.80s, its first config %s",
+                               (long long)b->number, path, said, text);
+    }
+    cn_yaml_free(y);
+    b->regime = m;
+    b->n_regime = st == CN_OK ? d->space.n : 0;
+    return st;
+}
+
+static cn_status fill_regimes(struct cn_adopt *a)
+{
+    struct cn_history *h = &a->out->log.history;
+    cn_status st = CN_OK;
+
+    for (int64_t i = 0; st == CN_OK && i < h->n_blocks; i++) {
+        const struct cn_node *n = first_node(h, &h->blocks[i]);
+        if (n)
+            st = fill_regime(a, &h->blocks[i], n);
+    }
+    return st;
+}
+
 cn_status cn_adopt_configs(struct cn_adopt *a)
 {
     struct cn_history *h = &a->out->log.history;
@@ -526,6 +607,8 @@ cn_status cn_adopt_configs(struct cn_adopt *a)
         if (st == CN_OK)
             st = make_config(&m, n);
     }
+    if (st == CN_OK)
+        st = fill_regimes(a);
     if (st == CN_OK)
         st = orphans(a);
     cn_buf_clear(&value);

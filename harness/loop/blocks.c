@@ -54,7 +54,9 @@ static int64_t regime_effects(const struct cn_work *w, struct cn_effect *e)
     int64_t n = 0;
 
     for (int64_t b = 1; b < w->n_blocks; b++)
-        for (int i = 0; i < w->h->blocks[b].n_regime && i < d->space.n; i++) {
+        for (int i = 0; i < w->h->blocks[b].n_regime && i < w->h->blocks[b - 1].n_regime &&
+                        i < d->space.n;
+             i++) {
             double from = cn_search_value(d, i, w->h->blocks[b - 1].regime[i].new_text);
             double to = cn_search_value(d, i, w->h->blocks[b].regime[i].new_text);
 

@@ -27,7 +27,7 @@ static char *folder_of(const char *path)
 }
 
 /* Names jobs of this run apart from those of every other; only uniqueness matters. */
-static void make_nonce(const char *dir, char out[32])
+void cn_run_make_nonce(const char *dir, char out[CN_RUN_NONCE])
 {
     char hash[CN_HASH_TEXT], seed[600];
 
@@ -35,7 +35,7 @@ static void make_nonce(const char *dir, char out[32])
                    (long long)cn_clock_mono_us(), (long)getpid());
     cn_hash_hex(seed, strlen(seed), hash);
     hash[12] = '\0';
-    cn_text_copy(out, 32, hash);
+    cn_text_copy(out, CN_RUN_NONCE, hash);
 }
 
 static cn_status store_facts(struct cn_store *s, const struct cn_basis *b,
@@ -43,12 +43,12 @@ static cn_status store_facts(struct cn_store *s, const struct cn_basis *b,
                              struct cn_err *err)
 {
     struct cn_buf lines;
-    char nonce[32], holder[64];
+    char nonce[CN_RUN_NONCE], holder[64];
     cn_status st;
 
     cn_buf_init(&lines, CN_CAP_TEXT);
     cn_basis_join_overrides(o->overrides, o->n_overrides, &lines);
-    make_nonce(o->dir, nonce);
+    cn_run_make_nonce(o->dir, nonce);
     cn_text_format(holder, sizeof holder, "making:%ld", (long)getpid());
     st = cn_store_lease_steal(s, holder, cn_clock_now_ms(), CN_RUN_LEASE_MS, err);
     if (st == CN_OK)

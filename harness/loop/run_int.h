@@ -95,6 +95,8 @@ extern const char cn_run_inbox_template[];
 
 /* -- create.c -- */
 
+enum { CN_RUN_NONCE = 32 };
+void cn_run_make_nonce(const char *dir, char out[CN_RUN_NONCE]);
 struct cn_basis;
 /* The trainer looks at the config before anything is made: the file as given, with the config's
  * overrides. */
