@@ -60,13 +60,13 @@ static bool is_own_line(const char *line, size_t n, const char *head, size_t hea
     return true;
 }
 
-/* Where the own line of one saying stands now and where it belongs. */
+/* Where the own line of one saying stands and where it belongs. */
 struct own {
     struct cn_saying says;
     struct cn_verdict_of verdict;
     const char *head; /* its words */
     size_t head_n;
-    bool had;
+    int had;     /* the section that it stands in; -1: none */
     int section; /* that it belongs to; -1: none */
 };
 
@@ -81,26 +81,26 @@ struct writer {
     int64_t n_own;
 };
 
-static bool *owner_of(struct writer *w, const char *line, size_t n)
+static struct own *owner_of(struct writer *w, const char *line, size_t n)
 {
     for (int64_t i = 0; i < w->n_own; i++)
         if (is_own_line(line, n, w->own[i].head, w->own[i].head_n))
-            return &w->own[i].had;
+            return &w->own[i];
     return NULL;
 }
 
 /* The words of others in a section, as they are; own lines are left out and noted. */
-static void take_others(struct writer *w, const char *words, struct cn_buf *out)
+static void take_others(struct writer *w, int section, const char *words, struct cn_buf *out)
 {
     bool fenced = false;
 
     while (*words) {
         size_t n = strcspn(words, "\n"), whole = n + (words[n] == '\n');
-        bool *had;
+        struct own *own;
         fenced = fenced != (n >= 3 && memcmp(words, "```", 3) == 0);
-        had = fenced ? NULL : owner_of(w, words, n);
-        if (had)
-            *had = true;
+        own = fenced ? NULL : owner_of(w, words, n);
+        if (own)
+            own->had = section;
         else
             cn_buf_add(out, words, whole);
         words += whole;
@@ -117,6 +117,7 @@ static cn_status add_own(struct writer *w, const struct cn_history *h, const str
     cn_status st;
 
     o->says = (struct cn_saying){g, effect};
+    o->had = -1;
     st = cn_saying_judge(&o->says, h, &w->e, &w->arena, &o->verdict);
     cn_buf_init(&head, CN_CAP_RECORD);
     put_saying(&o->says, &head);
@@ -149,13 +150,16 @@ static void writer_clear(struct writer *w)
     cn_arena_clear(&w->arena);
 }
 
-static void find_places(struct writer *w)
+/* In a window of a long run less may be seen than was established: only what contradicts it
+ * moves a line then. */
+static void find_places(struct writer *w, const struct cn_history *h)
 {
     for (int64_t i = 0; i < w->n_own; i++) {
         struct own *o = &w->own[i];
         o->section = o->verdict.standing == CN_CLAIM_ESTABLISHED    ? ESTABLISHED
-                     : !o->had                                      ? -1
+                     : o->had < 0                                   ? -1
                      : o->verdict.standing == CN_CLAIM_CONTRADICTED ? FALSIFIED
+                     : h->older.first > 1                           ? o->had
                                                                     : OPEN;
     }
 }
@@ -196,7 +200,8 @@ static cn_status replace(struct cn_buf *text, const char *name, const char *word
     return *out_refused ? CN_OK : st;
 }
 
-static cn_status rewrite(struct writer *w, const char *free_text, struct cn_buf *text)
+static cn_status rewrite(struct writer *w, const struct cn_history *h, const char *free_text,
+                         struct cn_buf *text)
 {
     struct cn_buf words[N_PLACES], section;
     bool refused = false;
@@ -207,9 +212,9 @@ static cn_status rewrite(struct writer *w, const char *free_text, struct cn_buf 
         cn_buf_init(&words[k], CN_CAP_TEXT);
         cn_buf_reset(&section);
         cn_memory_section(free_text, places[k], &section);
-        take_others(w, cn_buf_str(&section), &words[k]);
+        take_others(w, k, cn_buf_str(&section), &words[k]);
     }
-    find_places(w);
+    find_places(w, h);
     for (int k = 0; st == CN_OK && !refused && k < N_PLACES; k++) {
         put_own_lines(w, k, &words[k]);
         st = cn_buf_status(&words[k]);
@@ -236,7 +241,7 @@ cn_status cn_principles_update(const struct cn_history *h, const char *free_text
     cn_buf_init(&text, CN_CAP_TEXT);
     cn_buf_adds(&text, free_text);
     if (st == CN_OK)
-        st = rewrite(&w, free_text, &text);
+        st = rewrite(&w, h, free_text, &text);
     if (st == CN_OK)
         cn_buf_add(out, cn_buf_str(&text), text.len);
     if (st == CN_OK)

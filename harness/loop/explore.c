@@ -22,6 +22,7 @@
 #include "base/text.h"
 #include "harness/loop/edits.h"
 #include "harness/loop/figure.h"
+#include "harness/loop/principles.h"
 #include "harness/loop/run_int.h"
 #include "logs/project.h"
 
@@ -300,6 +301,14 @@ static cn_status write_note(struct loop *l, const struct cn_block *b, struct cn_
                             (long long)b->number);
 }
 
+static bool target_is_reached(const struct loop *l);
+
+/* By the record alone: what is written into the memory must not depend on timing. */
+static bool search_goes_on(const struct loop *l)
+{
+    return cn_plan_searched(&l->h) < l->r->settings.iterations && !target_is_reached(l);
+}
+
 static cn_status close_block(struct loop *l)
 {
     const struct cn_block *b = cn_plan_open_block(&l->h);
@@ -311,6 +320,8 @@ static cn_status close_block(struct loop *l)
         return CN_OK;
     cn_buf_init(&note, CN_CAP_RECORD);
     st = write_note(l, b, &note);
+    if (st == CN_OK)
+        st = cn_run_write_principles(l->r, &l->h, b->number, search_goes_on(l), l->err);
     if (st == CN_OK)
         st = cn_store_close_block(l->r->store, b->number, cn_buf_str(&note), l->err);
     cn_buf_clear(&note);
