@@ -82,6 +82,8 @@ const char *cn_words_value(struct cn_arena *a, const char *s, size_t n)
 /* Length of the sign at s, its spelling in *ascii; 0 when there is none. */
 static size_t sign_at(const char *s, size_t n, const char **ascii)
 {
+    if ((unsigned char)*s < 0x80) /* no sign begins with ASCII */
+        return 0;
     for (size_t i = 0; i < sizeof(signs) / sizeof(signs[0]); i++) {
         size_t len = strlen(signs[i].sign);
 
