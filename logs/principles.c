@@ -405,7 +405,7 @@ static int confidence_of(const struct cn_history *h, const struct cn_evidence *e
     bool one_regime = true;
     double c;
 
-    if (v->n_pro == 0)
+    if (v->n_pro == 0 || v->standing == CN_CLAIM_CONTRADICTED)
         return 0;
     for (int64_t i = 0; i < v->n_pro; i++) { /* ids ascend, and blocks with them */
         int64_t number = cn_history_iteration(h, v->pro[i])->block;

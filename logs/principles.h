@@ -18,7 +18,7 @@
  * 85 where results vary over seeds (the noise is unknown, or a node for it has a CV of 5 per cent
  * or more), 15 less when all of it is of one regime. rejected: tries of the same key the other way
  * that were worse or failed. (The formula is that of the reference systems' epistemic analysis; it
- * is a scale to compare by, no probability.)
+ * is a scale to compare by, no probability.) A contradicted claim has none.
  *
  * Pure: equal histories and words give equal answers.
  */
@@ -54,7 +54,7 @@ struct cn_verdict_of {
     int64_t *pro, *contra; /* iteration ids, ascending */
     int64_t n_pro, n_contra;
     cn_claim_standing standing;
-    int confidence; /* per cent; 0 without anything for it */
+    int confidence; /* per cent; 0: nothing is for it, or it is contradicted */
 };
 
 struct cn_claim {

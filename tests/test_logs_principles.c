@@ -161,6 +161,7 @@ Test(logs_principles, one_lucky_pair_is_tentative_and_a_counterexample_contradic
     cr_assert_eq(
         claim("### Open Questions\n- higher training.lr_W is better\n")->verdict.standing,
         CN_CLAIM_CONTRADICTED);
+    cr_assert_eq(claims.all[0].verdict.confidence, 0, "none in what is contradicted");
     cr_assert_eq(
         claim("### Open Questions\n- lowering training.lr_W helps\n")->verdict.standing,
         CN_CLAIM_NONE, "never tried: it stands on what it cites, which is nothing");
