@@ -45,10 +45,11 @@ cp "$work/plain.md" "$work/run/protocol.md"
 # with one: it takes the words over
 sed -i 's/iterations: 16/iterations: 24/' "$work/toy.yaml"
 cp "$work/toy.yaml" "$work/run/base.yaml"
+next=$work/run/iter_$(printf %06d $(($(ls -d "$work"/run/iter_* | wc -l) + 1)))
 drive &
 driver=$!
-for _ in $(seq 100); do
-    [ -d "$work/run/iter_000017" ] && break
+for _ in $(seq 300); do
+    [ -d "$next" ] && break
     sleep 0.1
 done
 expect 0 "a harness is at work" "$bin/cairn" protocol revert "$work/run" 2
