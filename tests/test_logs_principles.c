@@ -453,8 +453,6 @@ Test(logs_principles, a_dead_end_belongs_to_its_regime)
     begin_block("64000");
     made_fail(&m, root, LR_W, "7.0e-3", CN_OUTCOME_DIVERGED, "nan");
     cr_assert(strstr(dead(1), ">= 7.0e-3"), "blocks of one regime count together");
-    made_clear(&m);
-    set_up();
 }
 
 Test(logs_principles, twice_worse_and_never_better_is_a_dead_end)
