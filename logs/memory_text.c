@@ -78,6 +78,32 @@ static void name_of(const char *p, size_t n, struct section *out)
     out->name_n = n;
 }
 
+static bool is_fence(const char *p, size_t n)
+{
+    return n >= 3 && memcmp(p, "```", 3) == 0;
+}
+
+/* Does a fence that was opened before `p` end, and before the host's next section? One that a
+ * person forgot to close must not swallow the rest of the file. */
+static bool fence_ends(const char *p, const char *end)
+{
+    static const char mark[] = CN_MEMORY_MARK;
+
+    while (p < end) {
+        size_t k = line_length(p, end), n = k;
+        int level = heading(p, k);
+        if (is_fence(p, k))
+            return true;
+        while (n && strchr(" \t\r\n", p[n - 1]))
+            n--;
+        if (level >= 1 && level <= 3 && n >= sizeof(mark) - 1 &&
+            memcmp(p + n - (sizeof(mark) - 1), mark, sizeof(mark) - 1) == 0)
+            return false;
+        p += k;
+    }
+    return false;
+}
+
 /* The next section at or after *at. A heading of level 4 or deeper belongs to the words; so
  * does everything in a fenced block. False at the end. Text before the first heading is passed
  * over, as is the title (level 1). */
@@ -89,8 +115,8 @@ static bool next_section(const char *text, size_t n, size_t *at, struct section 
     while (p < end) {
         size_t k = line_length(p, end);
         int level = fenced ? 0 : heading(p, k);
-        if (k >= 3 && memcmp(p, "```", 3) == 0)
-            fenced = !fenced;
+        if (is_fence(p, k))
+            fenced = !fenced && fence_ends(p + k, end);
         if (level >= 1 && level <= 3) {
             if (found)
                 break;
@@ -125,16 +151,30 @@ static bool is_one_of(const struct section *s, const char *const *names)
 
 /* ---- the functions ---- */
 
+/* Words, a newline, and the end of a fence that they leave open. */
+static void put_words(struct cn_buf *out, const char *words, size_t n)
+{
+    const char *end = words + n;
+    bool fenced = false;
+
+    cn_buf_add(out, words, n);
+    cn_buf_addc(out, '\n');
+    for (size_t k; words < end; words += k) {
+        k = line_length(words, end);
+        fenced = fenced != is_fence(words, k);
+    }
+    if (fenced)
+        cn_buf_adds(out, "```\n");
+}
+
 static void put_section(struct cn_buf *out, const char *name, size_t name_n, const char *words,
                         size_t n)
 {
     cn_buf_adds(out, "### ");
     cn_buf_add(out, name, name_n);
     cn_buf_addc(out, '\n');
-    if (n) {
-        cn_buf_add(out, words, n);
-        cn_buf_addc(out, '\n');
-    }
+    if (n)
+        put_words(out, words, n);
 }
 
 static void put_known(const char *memory, size_t n, const char *name, struct cn_buf *out)
@@ -147,10 +187,8 @@ static void put_known(const char *memory, size_t n, const char *name, struct cn_
             /* The same name twice: both texts, one section. */
             if (first)
                 put_section(out, name, strlen(name), s.words, s.words_n);
-            else {
-                cn_buf_add(out, s.words, s.words_n);
-                cn_buf_addc(out, '\n');
-            }
+            else
+                put_words(out, s.words, s.words_n);
             first = false;
         }
 }
@@ -208,7 +246,7 @@ static cn_status check_words(const char *name, const char *words, struct cn_err 
         return cn_err_set(err, CN_EINPUT, "memory section \"%s\": not UTF-8", name);
     for (const char *p = words; *p; line++) {
         size_t k = line_length(p, words + n);
-        if (k >= 3 && memcmp(p, "```", 3) == 0)
+        if (is_fence(p, k))
             fenced = !fenced;
         int level = fenced ? 0 : heading(p, k);
         if (level && level <= 3)

@@ -219,3 +219,26 @@ Test(logs_memory, no_memory_is_an_error_and_no_half_file)
             cr_assert_eq(again.len, 0);
     }
 }
+
+/* A person forgot to close a fence: what follows is still the host's, and the fence is closed. */
+Test(logs_memory, an_open_fence_does_not_swallow_the_file)
+{
+    struct cn_buf edited;
+
+    made_many(&m, 24);
+    memory("### Emerging Observations\nlast\n");
+    cn_buf_init(&edited, CN_CAP_TEXT);
+    const char *at = strstr(cn_buf_str(&out), "### Open Questions\n");
+    cr_assert(at);
+    cn_buf_add(&edited, cn_buf_str(&out), (size_t)(at - cn_buf_str(&out)));
+    cn_buf_adds(&edited, "### Open Questions\n- see\n```\ncode\n");
+    cn_buf_adds(&edited, at + strlen("### Open Questions\n"));
+    cn_memory_free_text(cn_buf_str(&edited), edited.len, &again);
+    cr_assert_str_eq(cn_buf_str(&again), "### Open Questions\n- see\n```\ncode\n```\n"
+                                         "### Emerging Observations\nlast\n");
+    cn_buf_reset(&words);
+    memory(cn_buf_str(&again));
+    cn_memory_free_text(cn_buf_str(&out), out.len, &words);
+    cr_assert_str_eq(cn_buf_str(&words), cn_buf_str(&again));
+    cn_buf_clear(&edited);
+}
