@@ -14,24 +14,19 @@
 #include "harness/cli/paths.h"
 #include "harness/cli/verbs.h"
 #include "harness/loop/run.h"
+#include "logs/log.h"
 #include "logs/project.h"
 #include "logs/store.h"
 
-/* The history of the run that the first word names. */
-static cn_status load(const struct cn_cli_args *args, char **out_dir, struct cn_history *h,
-                      struct cn_err *err)
+/* The store of the run that the first word names. */
+static cn_status open_run(const struct cn_cli_args *args, char **out_dir,
+                          struct cn_store **out_store, struct cn_err *err)
 {
-    struct cn_store *store = NULL;
-
-    memset(h, 0, sizeof *h);
     cn_status st =
         cn_cli_run_dir(args->positional[0], cn_cli_value(args, "runs"), 1, out_dir, err);
-    if (st == CN_OK)
-        st = cn_store_open(*out_dir, CN_STORE_READ, &store, err);
-    if (st == CN_OK)
-        st = cn_store_history(store, h, err);
-    cn_store_close(store);
-    return st;
+
+    *out_store = NULL;
+    return st == CN_OK ? cn_store_open(*out_dir, CN_STORE_READ, out_store, err) : st;
 }
 
 /* -- status -- */
@@ -109,50 +104,67 @@ static int run_status(const struct cn_cli_args *args)
 
 /* -- log -- */
 
-static void print_events(const struct cn_history *h)
+static void print_event(void *ctx, const struct cn_event *e)
 {
     char when[CN_TIME_TEXT];
 
-    for (int64_t i = 0; i < h->n_events; i++) {
-        const struct cn_event *e = &h->events[i];
-        printf("%s  ", cn_clock_iso(e->at_ms, when));
-        if (e->iteration > 0)
-            printf("iteration %lld  ", (long long)e->iteration);
-        printf("%s: %s\n", e->kind, e->text);
-    }
+    (void)ctx;
+    printf("%s  ", cn_clock_iso(e->at_ms, when));
+    if (e->iteration > 0)
+        printf("iteration %lld  ", (long long)e->iteration);
+    printf("%s: %s\n", e->kind, e->text);
+}
+
+static cn_status print_piece(void *ctx, const char *text, size_t n, struct cn_err *err)
+{
+    (void)ctx;
+    return fwrite(text, 1, n, stdout) == n ? CN_OK : cn_err_errno(err, "standard output");
+}
+
+static cn_status print_last(const struct cn_history *h, int64_t last, struct cn_err *err)
+{
+    int64_t i = h->n_iterations;
+    struct cn_buf b;
+
+    while (i > 0 && last > 0)
+        last -= h->iterations[--i].state == CN_ITER_COMMITTED;
+    cn_buf_init(&b, CN_CAP_TEXT);
+    for (; i < h->n_iterations; i++)
+        if (h->iterations[i].state == CN_ITER_COMMITTED &&
+            h->iterations[i].id >= h->older.first)
+            cn_project_entry(h, &h->iterations[i], &b);
+    cn_status st = cn_buf_status(&b);
+    if (st == CN_OK)
+        st = print_piece(NULL, cn_buf_str(&b), b.len, err);
+    else
+        st = cn_err_set(err, st, "the log is too large to print");
+    cn_buf_clear(&b);
+    return st;
 }
 
 static int run_log(const struct cn_cli_args *args)
 {
     struct cn_err err = CN_ERR_INIT;
+    struct cn_store *store = NULL;
     struct cn_history h;
-    struct cn_buf b;
     char *dir = NULL;
     int64_t last = 0;
+    const bool events = cn_cli_flag(args, "events");
 
     memset(&h, 0, sizeof h);
-    cn_buf_init(&b, CN_CAP_TEXT);
     cn_status st = cn_cli_int(args, "last", 1, 1000000, 0, &last, &err);
     if (st == CN_OK)
-        st = load(args, &dir, &h, &err);
-    if (st == CN_OK && cn_cli_flag(args, "events")) {
-        print_events(&h);
-    } else if (st == CN_OK && last > 0) {
-        int64_t skip = -last;
-        for (int64_t i = 0; i < h.n_iterations; i++)
-            skip += h.iterations[i].state == CN_ITER_COMMITTED;
-        for (int64_t i = 0; i < h.n_iterations; i++)
-            if (h.iterations[i].state == CN_ITER_COMMITTED && skip-- <= 0)
-                cn_project_entry(&h, &h.iterations[i], &b);
-    } else if (st == CN_OK) {
-        cn_project_analysis(&h, &b);
-    }
-    if (st == CN_OK && cn_buf_status(&b) != CN_OK)
-        st = cn_err_set(&err, cn_buf_status(&b), "the log is too large to print");
-    if (st == CN_OK)
-        fputs(cn_buf_str(&b), stdout);
-    cn_buf_clear(&b);
+        st = open_run(args, &dir, &store, &err);
+    if (st == CN_OK && !events)
+        st = cn_store_window(store, last, &h, &err);
+    if (st == CN_OK && events)
+        st = cn_store_tell_events(store, print_event, NULL, &err);
+    else if (st == CN_OK && last > 0)
+        st = print_last(&h, last, &err);
+    else if (st == CN_OK)
+        st = cn_log_print(store, &h, print_piece, NULL, &err);
     cn_history_clear(&h);
+    cn_store_close(store);
     cn_free(dir);
     return st == CN_OK ? 0 : cn_err_print(stderr, "cairn", &err);
 }
@@ -181,15 +193,51 @@ static void print_mean(const struct cn_history *h, int64_t node, cn_pool pool)
         printf(" x%lld", (long long)s.n);
 }
 
-static void print_node(const struct cn_history *h, const struct cn_node *node, int depth,
-                       bool colour)
-{
-    const struct cn_iteration *it = cn_history_iteration(h, node->id);
+/* Children of every node of a history, by position: the first one, then the next with the same
+ * parent; -1 = none. */
+struct tree {
+    const struct cn_history *h;
+    int64_t *child, *next; /* owned */
+    int64_t block;         /* only its nodes hang below each other; 0: all of them */
+    bool colour;
+};
 
-    printf("%*s%s%lld%s", 2 * depth + 2, "", it ? colour_of(it, colour) : "",
-           (long long)node->id, colour ? "\033[0m" : "");
-    print_mean(h, node->id, CN_POOL_SEARCH);
-    print_mean(h, node->id, CN_POOL_CONFIRMATION);
+static cn_status tree_init(struct tree *t, const struct cn_history *h, int64_t block,
+                           struct cn_err *err)
+{
+    *t = (struct tree){.h = h, .block = block};
+    t->colour = cn_progress_colour(STDOUT_FILENO);
+    t->child = cn_alloc((size_t)h->n_nodes + 1, sizeof *t->child);
+    t->next = cn_alloc((size_t)h->n_nodes + 1, sizeof *t->next);
+    if (!t->child || !t->next)
+        return cn_err_set(err, CN_ENOMEM, "no memory for %lld nodes", (long long)h->n_nodes);
+    for (int64_t i = 0; i < h->n_nodes; i++)
+        t->child[i] = t->next[i] = -1;
+    for (int64_t i = h->n_nodes - 1; i >= 0; i--) { /* so that they come out by id */
+        const struct cn_node *p = cn_history_node(h, h->nodes[i].parent);
+        if (!p || (block && p->block != h->nodes[i].block))
+            continue;
+        t->next[i] = t->child[p - h->nodes];
+        t->child[p - h->nodes] = i;
+    }
+    return CN_OK;
+}
+
+static void tree_clear(struct tree *t)
+{
+    cn_free(t->child);
+    cn_free(t->next);
+}
+
+static void print_node(const struct tree *t, int64_t at, int depth)
+{
+    const struct cn_node *node = &t->h->nodes[at];
+    const struct cn_iteration *it = cn_history_iteration(t->h, node->id);
+
+    printf("%*s%s%lld%s", 2 * depth + 2, "", it ? colour_of(it, t->colour) : "",
+           (long long)node->id, t->colour ? "\033[0m" : "");
+    print_mean(t->h, node->id, CN_POOL_SEARCH);
+    print_mean(t->h, node->id, CN_POOL_CONFIRMATION);
     if (it && it->outcome != CN_OUTCOME_OK)
         printf("  %s", it->state >= CN_ITER_MEASURED ? cn_outcome_name(it->outcome)
                                                      : cn_iter_state_name(it->state));
@@ -198,33 +246,118 @@ static void print_node(const struct cn_history *h, const struct cn_node *node, i
         printf("%s %s: %s -> %s", k ? "," : " ", node->mutations[k].path,
                node->mutations[k].old_text, node->mutations[k].new_text);
     putchar('\n');
-    for (int64_t i = 0; i < h->n_nodes; i++)
-        if (h->nodes[i].parent == node->id && h->nodes[i].block == node->block)
-            print_node(h, &h->nodes[i], depth + 1, colour);
 }
+
+/* Depth first, without recursion: a chain may be as deep as the run is long. */
+static cn_status print_below(const struct tree *t, int64_t root, struct cn_err *err)
+{
+    struct step {
+        int64_t at;
+        int depth;
+    } *stack = cn_alloc((size_t)t->h->n_nodes + 1, sizeof *stack);
+    int64_t n = 0;
+
+    if (!stack)
+        return cn_err_set(err, CN_ENOMEM, "no memory for %lld nodes", (long long)t->h->n_nodes);
+    stack[n++] = (struct step){root, 0};
+    while (n > 0) {
+        struct step s = stack[--n];
+        int64_t from = n;
+        print_node(t, s.at, s.depth);
+        for (int64_t c = t->child[s.at]; c >= 0; c = t->next[c])
+            stack[n++] = (struct step){c, s.depth + 1};
+        for (int64_t a = from, b = n - 1; a < b; a++, b--) { /* the smallest id on top */
+            struct step swap = stack[a];
+            stack[a] = stack[b];
+            stack[b] = swap;
+        }
+    }
+    cn_free(stack);
+    return CN_OK;
+}
+
+/* The tree below one node, also where it reaches into other blocks. */
+static cn_status print_subtree(struct cn_store *store, int64_t node, int64_t depth,
+                               int64_t most, struct cn_err *err)
+{
+    struct cn_history h;
+    struct tree t = {.h = NULL};
+    bool left;
+    cn_status st = cn_store_subtree(store, node, depth, most, &h, &left, err);
+
+    if (st == CN_OK)
+        st = tree_init(&t, &h, 0, err);
+    if (st == CN_OK)
+        st = print_below(&t, cn_history_node(&h, node) - h.nodes, err);
+    if (st == CN_OK && left)
+        printf("not all of it; --all shows the rest, --depth fewer levels\n");
+    tree_clear(&t);
+    cn_history_clear(&h);
+    return st;
+}
+
+static cn_status print_block(struct cn_store *store, const struct cn_block *b,
+                             struct cn_err *err)
+{
+    struct cn_history h;
+    struct tree t = {.h = NULL};
+    cn_status st = cn_store_block_nodes(store, b->number, &h, err);
+
+    printf("block %lld", (long long)b->number);
+    for (int k = 0; k < b->n_regime; k++)
+        printf("%s %s = %s", k ? "," : ":", b->regime[k].path, b->regime[k].new_text);
+    putchar('\n');
+    if (st == CN_OK)
+        st = tree_init(&t, &h, b->number, err);
+    for (int64_t i = 0; st == CN_OK && i < h.n_nodes; i++) {
+        const struct cn_node *parent = cn_history_node(&h, h.nodes[i].parent);
+        if (!parent || parent->block != h.nodes[i].block)
+            st = print_below(&t, i, err);
+    }
+    tree_clear(&t);
+    cn_history_clear(&h);
+    return st;
+}
+
+/* The newest blocks, as many as fit. */
+static cn_status print_blocks(struct cn_store *store, int64_t most, struct cn_err *err)
+{
+    struct cn_history h;
+    cn_status st = cn_store_window(store, 0, &h, err);
+    int64_t from = st == CN_OK ? h.n_blocks : 0, rows = 0;
+
+    while (from > 0 && (from == h.n_blocks || rows < most)) {
+        const struct cn_block *b = &h.blocks[--from];
+        rows += b->last - b->first + 1;
+    }
+    if (from > 0)
+        printf("blocks 1 to %lld: not shown; --all shows them, --node N a part\n",
+               (long long)h.blocks[from - 1].number);
+    for (int64_t b = from; st == CN_OK && b < h.n_blocks; b++)
+        st = print_block(store, &h.blocks[b], err);
+    cn_history_clear(&h);
+    return st;
+}
+
+enum { ROWS_OF_A_TREE = 2000 };
 
 static int run_tree(const struct cn_cli_args *args)
 {
     struct cn_err err = CN_ERR_INIT;
-    struct cn_history h;
+    struct cn_store *store = NULL;
     char *dir = NULL;
-    const bool colour = cn_progress_colour(STDOUT_FILENO);
+    int64_t node = 0, depth = 0;
+    const int64_t most = cn_cli_flag(args, "all") ? INT64_MAX : ROWS_OF_A_TREE;
 
-    const cn_status st = load(args, &dir, &h, &err);
-    for (int64_t b = 0; st == CN_OK && b < h.n_blocks; b++) {
-        printf("block %lld", (long long)h.blocks[b].number);
-        for (int k = 0; k < h.blocks[b].n_regime; k++)
-            printf("%s %s = %s", k ? "," : ":", h.blocks[b].regime[k].path,
-                   h.blocks[b].regime[k].new_text);
-        putchar('\n');
-        for (int64_t i = 0; i < h.n_nodes; i++) {
-            const struct cn_node *parent = cn_history_node(&h, h.nodes[i].parent);
-            if (h.nodes[i].block == h.blocks[b].number &&
-                (!parent || parent->block != h.nodes[i].block))
-                print_node(&h, &h.nodes[i], 0, colour);
-        }
-    }
-    cn_history_clear(&h);
+    cn_status st = cn_cli_int(args, "node", 1, INT64_MAX, 0, &node, &err);
+    if (st == CN_OK)
+        st = cn_cli_int(args, "depth", 0, INT64_MAX - 1, INT64_MAX - 1, &depth, &err);
+    if (st == CN_OK)
+        st = open_run(args, &dir, &store, &err);
+    if (st == CN_OK)
+        st = node > 0 ? print_subtree(store, node, depth, most, &err)
+                      : print_blocks(store, most, &err);
+    cn_store_close(store);
     cn_free(dir);
     return st == CN_OK ? 0 : cn_err_print(stderr, "cairn", &err);
 }
@@ -239,6 +372,9 @@ static const struct cn_cli_option log_options[] = {
     {"runs", "DIR", "folder of the runs (default: runs)"},
 };
 static const struct cn_cli_option tree_options[] = {
+    {"node", "N", "only the tree below this node"},
+    {"depth", "D", "with --node: at most so many levels below it"},
+    {"all", NULL, "all of it, however long (else the newest blocks, about 2000 nodes)"},
     {"runs", "DIR", "folder of the runs (default: runs)"},
 };
 
@@ -267,12 +403,12 @@ const struct cn_cli_verb cn_verb_log = {"log",
                                         run_log};
 const struct cn_cli_verb cn_verb_tree = {
     "tree",
-    "RUN",
+    "RUN [--node N [--depth D]] [--all]",
     "print the exploration tree with rewards and mutations",
     "",
-    "cairn tree demo",
+    "cairn tree demo --node 12",
     tree_options,
-    1,
+    4,
     1,
     1,
     false,

@@ -46,6 +46,7 @@ struct loop {
     cn_run_end end;
     int64_t void_in_a_row; /* iterations that could not run, in this process */
     int64_t shown_us;
+    struct cn_log log; /* the open volume, so that an entry costs an entry */
     struct cn_err *err;
 };
 
@@ -120,6 +121,7 @@ static cn_status write_projections(struct loop *l)
 
     cn_arena_init(&a, CN_CAP_TEXT);
     o.write_scores = true;
+    o.opt_log = &l->log;
     o.goal = l->r->protocol->goal;
     if (l->h.n_blocks > 0) {
         o.score_block = l->h.n_blocks;
@@ -629,6 +631,7 @@ cn_status cn_run_explore(struct cn_run *run, const struct cn_run_explore_opts *o
             cn_clock_sleep_ms(wait_ms);
     }
     cn_history_clear(&l.h);
+    cn_log_clear(&l.log);
     run->opts = NULL;
     *out_end = st == CN_OK ? l.end : CN_RUN_END_FAILED;
     return st;
