@@ -1,0 +1,13 @@
+# Text files as C arrays: cn_prompt_files[] of {name, text}, ended by a row of NULLs.
+file(WRITE ${OUT}.new "/* Made by prompts/embed.cmake from the Markdown files beside it. */\n#include \"prompts/template.h\"\n\n")
+set(rows "")
+foreach(path IN LISTS FILES)
+    get_filename_component(name ${path} NAME_WE)
+    file(READ ${path} hex HEX)
+    string(REGEX REPLACE "([0-9a-f][0-9a-f])" "0x\\1," bytes "${hex}")
+    string(REGEX REPLACE "(................................................................................)" "\\1\n" bytes "${bytes}")
+    file(APPEND ${OUT}.new "static const unsigned char text_${name}[] = {${bytes}0};\n")
+    string(APPEND rows "    {\"${name}\", text_${name}},\n")
+endforeach()
+file(APPEND ${OUT}.new "\nconst struct cn_prompt_file cn_prompt_files[] = {\n${rows}    {0, 0},\n};\n")
+file(RENAME ${OUT}.new ${OUT})
