@@ -9,7 +9,7 @@
 #include "base/caps.h"
 #include "base/text.h"
 #include "logs/export_int.h"
-#include "logs/project.h"
+#include "logs/log.h"
 
 enum { RANGE = 256 }; /* iterations that are in memory at a time */
 
@@ -175,15 +175,16 @@ static cn_status prepare(struct cn_exporter *x)
     return st == CN_OK ? cn_export_names(x) : st;
 }
 
+/* Piece by piece: neither the log nor the run has to fit in memory. */
 static cn_status export_analysis(struct cn_exporter *x)
 {
     struct cn_history h;
-    cn_status st = cn_store_history(x->s, &h, x->err);
+    cn_status st = cn_store_window(x->s, CN_STORE_WINDOW, &h, x->err);
 
     if (st == CN_OK)
-        cn_project_analysis(&h, &x->line);
+        st = cn_log_print(x->s, &h, x->write, x->ctx, x->err);
     cn_history_clear(&h);
-    return st == CN_OK ? cn_export_flush(x) : st;
+    return st;
 }
 
 cn_status cn_export(struct cn_store *s, cn_export_format format, cn_export_write *write,
@@ -193,7 +194,7 @@ cn_status cn_export(struct cn_store *s, cn_export_format format, cn_export_write
     cn_status st = CN_OK;
 
     cn_arena_init(&x.arena, CN_CAP_ARENA);
-    cn_buf_init(&x.line, format == CN_EXPORT_ANALYSIS ? CN_CAP_FILE : CN_CAP_TEXT);
+    cn_buf_init(&x.line, CN_CAP_TEXT);
     if (format == CN_EXPORT_ANALYSIS)
         st = export_analysis(&x);
     else

@@ -37,7 +37,7 @@ enum { CN_EXPORT_VERSION = 1 };
 typedef enum { CN_EXPORT_JSONL, CN_EXPORT_CSV, CN_EXPORT_ANALYSIS } cn_export_format;
 
 /* Takes the bytes, in order. An error ends the export and comes back. */
-typedef cn_status cn_export_write(void *ctx, const void *bytes, size_t n, struct cn_err *err);
+typedef cn_status cn_export_write(void *ctx, const char *bytes, size_t n, struct cn_err *err);
 
 CN_MUST_CHECK cn_status cn_export(struct cn_store *s, cn_export_format format,
                                   cn_export_write *write, void *ctx, struct cn_err *err);

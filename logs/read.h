@@ -148,7 +148,7 @@ CN_MUST_CHECK cn_status cn_read_log_warn(struct cn_read_log *log, cn_read_warnin
 bool cn_read_multi_parse(const char *name, cn_read_multi *out);
 
 /* Fill the configs of a history that was read back: the run folder's iter_NNNNNN/config.yaml of
- * the node's first iteration where it is there, else the parent's config (for roots:
+ * the node's first training that has one, else the parent's config (for roots:
  * `base_config`) with the mutations spliced in. A config that cannot be had so is the parent's,
  * with a warning. */
 CN_MUST_CHECK cn_status cn_read_configs(const char *run_dir, const char *base_config,

@@ -323,16 +323,35 @@ static int64_t n_summaries(const struct cn_reader *r)
     return (int64_t)(r->blocks.len / sizeof(struct cn_raw_block));
 }
 
-/* Do the summaries follow each other without a gap from iteration 1? Else they cannot be
- * trusted with the numbering. */
+/* The first entry of the search with an id of at least `from`; NULL: none. (The history has its
+ * iterations by now.) */
+static const struct cn_iteration *searched_from(const struct cn_history *h, int64_t from)
+{
+    int64_t lo = 0, hi = h->n_iterations;
+
+    while (lo < hi) {
+        const int64_t mid = lo + (hi - lo) / 2;
+        if (h->iterations[mid].id < from)
+            lo = mid + 1;
+        else
+            hi = mid;
+    }
+    while (lo < h->n_iterations && h->iterations[lo].confirmation)
+        lo++;
+    return lo < h->n_iterations ? &h->iterations[lo] : NULL;
+}
+
+/* Do the summaries follow each other from the beginning, with nothing of the search between them
+ * (confirmations may be)? Else they cannot be trusted with the numbering. */
 static bool summaries_agree(struct cn_reader *r)
 {
     int64_t next = 1;
 
     for (int64_t i = 0; i < n_summaries(r); i++) {
         const struct cn_raw_block *b = summary(r, i);
-        if (b->number != i + 1 || b->first != next || b->last < b->first ||
-            b->last > CN_CAP_TREE_NODES) {
+        const struct cn_iteration *it = searched_from(&r->log->history, next);
+        if (b->number != i + 1 || b->first < next || b->last < b->first ||
+            (it && it->id < b->first) || b->last > CN_CAP_TREE_NODES) {
             r->file = b->file;
             cn_reader_warn(r, CN_READ_BLOCKS, b->line, 0,
                            "the summary of block %lld (iters %lld-%lld) does not follow the "
@@ -436,7 +455,10 @@ static void set_range(const struct cn_reader *r, struct cn_block *b, int64_t i, 
             b->last = last; /* its end is lost: what comes next begins a new block */
         return;
     }
-    b->first = (told ? summary(r, told - 1)->last : 0) + (i - told) * size + 1;
+    const int64_t next = told ? summary(r, told - 1)->last + 1 : 1;
+    const struct cn_iteration *it =
+        told ? searched_from(&r->log->history, next) : NULL; /* behind confirmations */
+    b->first = (it ? it->id : next) + (i - told) * size;
     b->last = size ? b->first + size - 1 : last;
 }
 
@@ -451,7 +473,9 @@ static void put_blocks(struct cn_reader *r, int64_t size, bool by_summary)
     int64_t n = told;
     if (told) { /* behind the summaries, blocks are as long as the first one */
         size = size ? size : summary(r, 0)->last - summary(r, 0)->first + 1;
-        rest = last - summary(r, told - 1)->last;
+        const struct cn_iteration *it =
+            searched_from(&r->log->history, summary(r, told - 1)->last + 1);
+        rest = it ? last - it->id + 1 : 0;
     }
     if (rest > 0)
         n += size ? (rest + size - 1) / size : 1;

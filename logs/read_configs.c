@@ -87,14 +87,25 @@ static void hash_config(struct cn_node *n)
     cn_buf_clear(&canonical);
 }
 
+/* Any training of a node has the node's config in its folder; the first that can be read. */
+static bool from_any_folder(const struct filler *f, const struct cn_node *n,
+                            struct cn_buf *text)
+{
+    const struct cn_history *h = &f->log->history;
+    const struct cn_iteration *it = NULL;
+
+    while ((it = cn_history_run(h, n->id, it)) != NULL)
+        if (it->dir[0] && from_folder(f, it->dir, text) == CN_OK)
+            return true;
+    return false;
+}
+
 static cn_status fill(const struct filler *f, struct cn_node *n, struct cn_buf *text)
 {
     struct cn_arena *a = &f->log->history.arena;
-    char dir[32];
     cn_status st = CN_OK;
 
-    cn_text_format(dir, sizeof(dir), "iter_%06lld", (long long)n->id);
-    if (from_folder(f, dir, text) != CN_OK)
+    if (!from_any_folder(f, n, text))
         st = from_parent(f, n, text);
     if (st == CN_OK && cn_buf_status(text) != CN_OK)
         st = no_memory(f);
@@ -137,12 +148,13 @@ cn_status cn_read_configs(const char *run_dir, const char *base_config, struct c
     cn_status st = CN_OK;
 
     cn_buf_init(&text, CN_CAP_CONFIG * 2);
+    st = find_folders(&f);
+    if (st == CN_OK && cn_history_index(&log->history) != CN_OK)
+        st = no_memory(&f);
     for (int64_t i = 0; st == CN_OK && i < log->history.n_nodes; i++) {
         cn_buf_reset(&text);
         st = fill(&f, &log->history.nodes[i], &text); /* parents come first: ids ascend */
     }
-    if (st == CN_OK)
-        st = find_folders(&f);
     cn_buf_clear(&text);
     return st;
 }

@@ -42,7 +42,7 @@ static void tear_down(void)
 
 TestSuite(logs_export, .init = set_up, .fini = tear_down);
 
-static cn_status to_buf(void *ctx, const void *bytes, size_t n, struct cn_err *e)
+static cn_status to_buf(void *ctx, const char *bytes, size_t n, struct cn_err *e)
 {
     (void)e;
     cn_buf_add(ctx, bytes, n);
@@ -184,7 +184,7 @@ Test(logs_export, csv_has_one_record_an_iteration_and_as_many_fields_in_each)
     cn_buf_clear(&b);
 }
 
-static cn_status full_disk(void *ctx, const void *bytes, size_t n, struct cn_err *e)
+static cn_status full_disk(void *ctx, const char *bytes, size_t n, struct cn_err *e)
 {
     int *left = ctx;
 

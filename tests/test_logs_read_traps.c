@@ -281,6 +281,27 @@ Test(logs_read_traps, a_batch_that_crosses_a_block_end_is_split)
     cr_assert_not(log_.history.blocks[1].closed);
 }
 
+/* A run of ours that went on after its confirmations: 3 and 4 belong to no block. */
+Test(logs_read_traps, confirmations_may_lie_between_blocks)
+{
+    read_text("# Exploration log: x\n<!-- cairn log, format 1, reward connectivity_R2. -->\n"
+              "<!-- settings: better=higher, n_iter_block=2 -->\n"
+              "## Iter 1: partial\nNode: id=1, parent=root\nMetrics: connectivity_R2=0.5\n"
+              "## Iter 2: partial\nNode: id=2, parent=1\nMetrics: connectivity_R2=0.6\n"
+              "## Simulation Block 1 Summary (iters 1-2)\n"
+              "## Iter 3: partial\nNode: id=1, parent=root\nReplicate: of node 1\n"
+              "Confirmation: fresh seeds\nMetrics: connectivity_R2=0.5\n"
+              "## Iter 4: partial\nNode: id=2, parent=1\nReplicate: of node 2\n"
+              "Confirmation: fresh seeds\nMetrics: connectivity_R2=0.5\n"
+              "## Iter 5: partial\nNode: id=5, parent=root\nMetrics: connectivity_R2=0.5\n");
+    cr_assert_eq(log_.n_warnings, 0, "%s", log_.n_warnings ? log_.warnings[0].text : "");
+    cr_assert_eq(log_.history.n_blocks, 2);
+    cr_assert_eq(log_.history.blocks[1].first, 5);
+    cr_assert_eq(log_.history.blocks[1].last, 6);
+    cr_assert_eq(log_.history.iterations[2].block, 0);
+    cr_assert_eq(log_.history.iterations[4].block, 2);
+}
+
 /* ---- prose, fields, volumes ---- */
 
 Test(logs_read_traps, prose_is_kept_and_unknown_fields_are_told)

@@ -44,7 +44,7 @@ static cn_status sink_open(struct sink *k, const char *path, struct cn_err *err)
                                 k->part);
 }
 
-static cn_status sink_write(void *ctx, const void *bytes, size_t n, struct cn_err *err)
+static cn_status sink_write(void *ctx, const char *bytes, size_t n, struct cn_err *err)
 {
     struct sink *k = ctx;
 
