@@ -88,7 +88,7 @@ Test(loop_settings, mistakes_name_line_key_value_and_expectation)
             "base.yaml:2: explore.iterations: 0: expected a whole number from 1 to");
     refuses("explore:\n  iterations: 2.5\n", "expected a whole number");
     refuses("explore:\n  proposer: gpt\n",
-            "explore.proposer: gpt: expected one of embedded sobol random");
+            "explore.proposer: gpt: expected one of embedded tpe sobol random");
     refuses("explore:\n  ucb: {kind: ucb2}\n",
             "explore.ucb.kind: ucb2: expected one of ucb1 puct");
     refuses("explore: 5\n", "base.yaml:1: explore: expected settings below it, found");

@@ -164,7 +164,7 @@ static const char *reason(const struct cn_slope *s, double d)
 static void model_directed(const struct cn_mutate_query *q, int32_t i, double scale,
                            struct cn_rng *r, struct best *b)
 {
-    static const double steps[] = {-1.5, -1, -.5, .5, 1, 1.5};
+    static const double steps[] = {-1.5, -1, -.5, -.2, .2, .5, 1, 1.5};
     const struct cn_param *p = &q->space->params[i];
     double from = q->parent[i], z0 = place(p, from, from), ab[2], step, u, d;
     struct cn_slope s = learn(q, i, z0, scale);

@@ -13,7 +13,7 @@
  * and in older ones, each with the change of reward against its parent. Per parameter it gives
  * a posterior over a line plus a parabola (slope.h; bools and unordered choices: a mean gain
  * per value). A candidate is drawn by Thompson's rule: one keyed draw from every posterior,
- * then the best move among half a step, a step and one and a half steps up or down, over all
+ * then the best move among a fifth, a half, one and one and a half steps up or down, over all
  * parameters. So a parameter whose effect is unknown has the widest posterior and gets tried,
  * a direction that helped is followed, one that hurt or failed is turned, moves shrink where
  * the parabola says that the top is near, and a parent that carries a harmful value is mended.
