@@ -446,4 +446,109 @@ cn_status cn_plot_dot(const char *source, const char *stem, struct cn_err *err)
     return st;
 }
 
+/* ---- in the background ---- */
+
+static const char *const fresh_endings[] = {".new.svg", ".new.png"};
+
+/* What a run of dot that is over left: into place, or away. */
+static cn_status settle(const char *stem, bool keep, struct cn_err *err)
+{
+    static const char *const endings[] = {".svg", ".png"};
+    cn_status st = CN_OK;
+
+    for (int i = 0; i < 2; i++) {
+        char *from = with_ending(stem, fresh_endings[i]), *to = with_ending(stem, endings[i]);
+
+        if (!from || !to)
+            st = cn_err_set(err, CN_ENOMEM, "no memory for the figure %s", stem);
+        else if (keep && st == CN_OK && rename(from, to) != 0)
+            st = cn_err_errno(err, "%s", to);
+        else if (!keep)
+            (void)unlink(from);
+        cn_free(from);
+        cn_free(to);
+    }
+    return st;
+}
+
+static cn_status spawn_dot(struct cn_dot *d, const char *dir, const char *name,
+                           struct cn_err *err)
+{
+    char *in = in_folder(name, ".dot"), *svg = in_folder(name, fresh_endings[0]),
+         *png = in_folder(name, fresh_endings[1]);
+    const char *const argv[] = {"dot", "-Tsvg", "-o", svg, "-Tpng", "-o", png, in, NULL};
+    struct cn_proc_opts o = CN_PROC_OPTS_INIT;
+    cn_status st = in && svg && png
+                       ? CN_OK
+                       : cn_err_set(err, CN_ENOMEM, "no memory for the figure %s", d->stem);
+
+    o.argv = argv;
+    o.cwd = dir[0] ? dir : NULL;
+    o.new_session = true;
+    o.stdout_fd = o.stderr_fd = -2;
+    if (st == CN_OK)
+        st = cn_proc_spawn(&o, &d->pid, err);
+    if (st == CN_ENOTFOUND)
+        st = cn_err_set(err, CN_EUNSUPPORTED,
+                        "%s: `dot` is not on PATH; install the package graphviz", d->stem);
+    cn_free(in);
+    cn_free(svg);
+    cn_free(png);
+    return st;
+}
+
+cn_status cn_dot_start(struct cn_dot *d, const char *source, const char *stem,
+                       struct cn_err *err)
+{
+    struct cn_buf script;
+    char *dir = NULL, *name = NULL;
+    cn_status st = CN_OK;
+
+    cn_dot_stop(d);
+    cn_buf_init(&script, CN_CAP_TEXT);
+    cn_buf_adds(&script, source);
+    d->stem = cn_strdup(stem);
+    if (!d->stem)
+        st = cn_err_set(err, CN_ENOMEM, "no memory for the figure %s", stem);
+    if (st == CN_OK)
+        st = split_stem(stem, &dir, &name, err);
+    if (st == CN_OK)
+        st = write_source(stem, ".dot", &script, err);
+    if (st == CN_OK)
+        st = spawn_dot(d, dir, name, err);
+    cn_free(name);
+    cn_free(dir);
+    cn_buf_clear(&script);
+    return st;
+}
+
+cn_status cn_dot_end(struct cn_dot *d, int64_t timeout_ms, struct cn_err *err)
+{
+    struct cn_proc_exit end;
+    cn_status st;
+
+    if (d->pid == 0)
+        return CN_OK;
+    st = cn_proc_wait(d->pid, timeout_ms, &end, err);
+    if (st == CN_ETIMEOUT)
+        return st;
+    d->pid = 0;
+    if (st == CN_OK && (!end.exited || end.code != 0))
+        st = cn_err_set(err, CN_EIO, "%s.dot: dot failed", d->stem);
+    cn_status kept = settle(d->stem, st == CN_OK, st == CN_OK ? err : NULL);
+    cn_free(d->stem);
+    d->stem = NULL;
+    return st == CN_OK ? kept : st;
+}
+
+void cn_dot_stop(struct cn_dot *d)
+{
+    if (d->pid > 0)
+        cn_proc_kill_group(d->pid, 0);
+    if (d->stem)
+        (void)settle(d->stem, false, NULL);
+    cn_free(d->stem);
+    *d = (struct cn_dot)CN_DOT_INIT;
+}
+
 #include "base/banned.h"

@@ -21,6 +21,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "base/status.h"
 
@@ -63,5 +64,27 @@ CN_MUST_CHECK cn_status cn_plot_write(struct cn_plot *p, const char *stem, struc
 
 /* Graphviz: run `dot` on a source kept as <stem>.dot, giving <stem>.svg and <stem>.png. */
 CN_MUST_CHECK cn_status cn_plot_dot(const char *source, const char *stem, struct cn_err *err);
+
+/* The same in the background, for a caller that has better to do: one run of dot for both files,
+ * which take the old ones' place when it is over.
+ *
+ *     struct cn_dot d = CN_DOT_INIT;
+ *     st = cn_dot_start(&d, source, stem, &err);    // CN_EUNSUPPORTED without Graphviz
+ *     st = cn_dot_end(&d, 0, &err);                 // CN_ETIMEOUT: still at it
+ *     cn_dot_stop(&d);                              // give it up; fine when nothing runs
+ */
+struct cn_dot {
+    pid_t pid;  /* 0: nothing runs */
+    char *stem; /* owned */
+};
+/* clang-format off */
+#define CN_DOT_INIT {0, NULL}
+/* clang-format on */
+CN_MUST_CHECK cn_status cn_dot_start(struct cn_dot *d, const char *source, const char *stem,
+                                     struct cn_err *err);
+/* Waits for at most timeout_ms (-1: for ever). On success and when dot failed, nothing runs any
+ * more. */
+CN_MUST_CHECK cn_status cn_dot_end(struct cn_dot *d, int64_t timeout_ms, struct cn_err *err);
+void cn_dot_stop(struct cn_dot *d);
 
 #endif

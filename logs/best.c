@@ -84,6 +84,8 @@ bool cn_history_same_regime(const struct cn_history *h, int64_t a, int64_t b)
 {
     const struct cn_block *x = cn_history_block(h, a), *y = cn_history_block(h, b);
 
+    if (x && y && x->regime_of && y->regime_of)
+        return x->regime_of == y->regime_of;
     return x == y || (x && y && same_keys(x, y));
 }
 

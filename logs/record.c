@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "base/alloc.h"
 #include "base/banned.h"
 
 static const char *const state_names[] = {
@@ -148,6 +149,54 @@ cn_status cn_history_index(struct cn_history *h)
     }
     h->first_run = first;
     h->next_run = next;
+    return CN_OK;
+}
+
+static uint64_t regime_hash(const struct cn_block *b)
+{
+    uint64_t x = 14695981039346656037u; /* FNV-1a */
+
+    for (int i = 0; i < b->n_regime; i++)
+        for (int k = 0; k < 2; k++)
+            for (const char *s = k ? b->regime[i].new_text : b->regime[i].path;; s++) {
+                x = (x ^ (unsigned char)*s) * 1099511628211u;
+                if (!*s)
+                    break;
+            }
+    return x;
+}
+
+static bool regimes_agree(const struct cn_block *a, const struct cn_block *b)
+{
+    if (a->n_regime != b->n_regime)
+        return false;
+    for (int i = 0; i < a->n_regime; i++)
+        if (strcmp(a->regime[i].path, b->regime[i].path) != 0 ||
+            strcmp(a->regime[i].new_text, b->regime[i].new_text) != 0)
+            return false;
+    return true;
+}
+
+cn_status cn_history_regimes(struct cn_history *h)
+{
+    size_t room = 16;
+    int64_t *slots; /* position + 1 of a regime's first block; 0: empty */
+
+    while (room < 2 * (size_t)h->n_blocks)
+        room *= 2;
+    slots = cn_alloc(room, sizeof *slots);
+    if (!slots)
+        return CN_ENOMEM;
+    for (int64_t i = 0; i < h->n_blocks; i++) {
+        struct cn_block *b = &h->blocks[i];
+        size_t at = (size_t)regime_hash(b) & (room - 1);
+        while (slots[at] && !regimes_agree(&h->blocks[slots[at] - 1], b))
+            at = (at + 1) & (room - 1);
+        if (!slots[at])
+            slots[at] = i + 1;
+        b->regime_of = h->blocks[slots[at] - 1].number;
+    }
+    cn_free(slots);
     return CN_OK;
 }
 

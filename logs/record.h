@@ -155,6 +155,9 @@ struct cn_block {
     /* Simulation keys and values of this block: path, "", value. */
     const struct cn_mutation *regime;
     int n_regime;
+    /* The first block with the same values of the same keys; 0: not looked for
+     * (cn_history_regimes). */
+    int64_t regime_of;
     bool closed;
     const char *edit_note; /* the protocol edit or why there was none */
     struct cn_rollup roll;
@@ -275,6 +278,8 @@ const struct cn_iteration *cn_history_run(const struct cn_history *h, int64_t no
 /* Chains in the history's arena; to be made again when its rows change. CN_ENOMEM leaves none:
  * slower, not wrong. */
 CN_MUST_CHECK cn_status cn_history_index(struct cn_history *h);
+/* Fill in cn_block.regime_of, in one pass. CN_ENOMEM leaves them 0. */
+CN_MUST_CHECK cn_status cn_history_regimes(struct cn_history *h);
 
 struct cn_spread cn_history_spread(const struct cn_history *h, int64_t node, cn_pool pool);
 /* The same over iterations that have at least reached `state` and whose id is at most `last`. */

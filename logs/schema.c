@@ -103,6 +103,7 @@ static const char *const v3[] = {
     "CREATE INDEX node_full ON node (id) WHERE base IS NULL;"
     "CREATE INDEX node_hash ON node (config_hash);"
     "CREATE INDEX node_parent ON node (parent);"
+    "CREATE INDEX node_block ON node (block);"
     "CREATE INDEX iteration_node ON iteration (node);"
     "CREATE INDEX iteration_unfinished ON iteration (id) WHERE state <> 'committed';"
     "CREATE INDEX iteration_confirmation ON iteration (id) WHERE confirmation;"

@@ -336,6 +336,20 @@ static cn_status upgrade(struct cn_store *s, int64_t version, struct cn_err *err
     return cn_store_end(s, st, err);
 }
 
+/* The quick check reads every page: 0.1 s for these many, seconds for a long run, which is not worth
+ * a wait at every start. What it finds are disks that lied, not harnesses that were killed; pages
+ * of a larger store are checked as they are read, and all of them by `cairn verify`. */
+enum { CHECK_BYTES = 32 << 20 };
+
+static bool is_small(struct cn_store *s)
+{
+    char *path = cn_file_join(s->dir, CN_STORE_FILE);
+    bool small = path && cn_file_size(path) <= CHECK_BYTES;
+
+    cn_free(path);
+    return small;
+}
+
 cn_status cn_store_open(const char *run_dir, cn_store_mode mode, struct cn_store **out,
                         struct cn_err *err)
 {
@@ -351,7 +365,7 @@ cn_status cn_store_open(const char *run_dir, cn_store_mode mode, struct cn_store
     cn_status st = open_file(run_dir, mode, false, &s, err);
     if (st == CN_OK)
         st = check_version(s, &version, err);
-    if (st == CN_OK && mode == CN_STORE_WRITE)
+    if (st == CN_OK && mode == CN_STORE_WRITE && is_small(s))
         st = quick_check(s, "PRAGMA quick_check(1)", err);
     if (st == CN_OK && version < cn_schema_version())
         st = mode == CN_STORE_WRITE

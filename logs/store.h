@@ -53,7 +53,8 @@ CN_MUST_CHECK cn_status cn_store_create(const char *run_dir, const struct cn_run
 
 /* CN_ENOTFOUND without run.db; CN_EUNSUPPORTED for a store that a newer cairn wrote and, with
  * CN_STORE_READ, for one that an older cairn wrote; CN_ECORRUPT with the reason for damage.
- * CN_STORE_WRITE applies missing migrations and runs SQLite's quick check. CN_STORE_READ never
+ * CN_STORE_WRITE applies missing migrations and, on a store of up to 32 MiB, runs SQLite's quick
+ * check. CN_STORE_READ never
  * changes the content, except that SQLite may roll back what a killed writer left half done. */
 CN_MUST_CHECK cn_status cn_store_open(const char *run_dir, cn_store_mode mode,
                                       struct cn_store **out, struct cn_err *err);
@@ -247,13 +248,20 @@ CN_MUST_CHECK cn_status cn_store_range(struct cn_store *s, int64_t first, int64_
 /* The first node with this config; 0: none. */
 CN_MUST_CHECK cn_status cn_store_node_with(struct cn_store *s, const char *config_hash,
                                            int64_t *out_node, struct cn_err *err);
-/* From rollups and indexes: costs the same for any length of run. */
-struct cn_store_count {
-    int64_t committed; /* search iterations */
-    int64_t in_flight, pending_messages;
-};
-CN_MUST_CHECK cn_status cn_store_counts(struct cn_store *s, struct cn_store_count *out,
-                                        struct cn_err *err);
+/* Events in order, each as it is read, so that none has to fit in memory. */
+CN_MUST_CHECK cn_status cn_store_tell_events(struct cn_store *s,
+                                             void (*fn)(void *ctx, const struct cn_event *e),
+                                             void *ctx, struct cn_err *err);
+
+/* Nodes with all their trainings, and nothing else of the run but its settings: those below node
+ * `root` (itself included), at most `depth` levels down and `most` of them, nearest first;
+ * *out_left: whether there are more. CN_ENOTFOUND for a node that does not exist. */
+CN_MUST_CHECK cn_status cn_store_subtree(struct cn_store *s, int64_t root, int64_t depth,
+                                         int64_t most, struct cn_history *h, bool *out_left,
+                                         struct cn_err *err);
+/* The same for the nodes of a block. */
+CN_MUST_CHECK cn_status cn_store_block_nodes(struct cn_store *s, int64_t block,
+                                             struct cn_history *h, struct cn_err *err);
 
 /* SQLite's integrity check, the foreign keys, and the validity rules of logs/FORMAT.md. */
 CN_MUST_CHECK cn_status cn_store_check(struct cn_store *s, struct cn_err *err);

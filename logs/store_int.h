@@ -115,7 +115,7 @@ struct cn_part {
     int64_t first, last; /* ids of nodes and iterations, both included */
     /* Smaller ones, as the text of a JSON array; "[]" for none. */
     const char *nodes, *iterations;
-    bool around; /* also texts, events and messages: what a window shows, a range does not */
+    bool around; /* also blocks, texts, events, messages, volumes */
 };
 /* Inside a transaction. `h` is empty, its arena initialised. */
 CN_MUST_CHECK cn_status cn_store_load(struct cn_store *s, const struct cn_part *part,

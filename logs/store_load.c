@@ -502,6 +502,21 @@ static void load_around(struct load *l)
                read_event);
 }
 
+static void load_blocks(struct load *l)
+{
+    char sql[512];
+
+    l->h->n_blocks = count(l, "SELECT count(*) FROM block", NULL);
+    l->h->blocks = room(l, l->h->n_blocks, sizeof(*l->h->blocks));
+    (void)snprintf(sql, sizeof sql, "%s ORDER BY number", block_columns);
+    (void)each(l, sql, NULL, l->h->blocks, l->h->n_blocks, sizeof(*l->h->blocks), read_block);
+    LOAD(l, volumes, "volume",
+         "SELECT number, first, last, bytes, hash FROM volume ORDER BY number", read_volume);
+    hang_regimes(l, 0);
+    if (l->st == CN_OK && cn_history_regimes(l->h) != CN_OK)
+        l->st = no_memory(l);
+}
+
 static const char run_columns[] =
     "SELECT name, study, created, reward, lower_is_better, converged, failed, n_iter_block,"
     " n_parallel, proposer, score_kind, ucb_c, c_scale, log_keys, guardrails, log_fields"
@@ -519,18 +534,12 @@ static void load_rows(struct load *l, const struct cn_part *p)
     h->iterations = load_part(l, &iteration_rows, p->iterations, p->first, p->last, spare,
                               sizeof(*h->iterations), read_iteration, &h->n_iterations,
                               &h->room_iterations);
-    h->n_blocks = count(l, "SELECT count(*) FROM block", NULL);
-    h->blocks = room(l, h->n_blocks, sizeof(*h->blocks));
-    char sql[512];
-    (void)snprintf(sql, sizeof sql, "%s ORDER BY number", block_columns);
-    (void)each(l, sql, NULL, h->blocks, h->n_blocks, sizeof(*h->blocks), read_block);
-    LOAD(l, volumes, "volume",
-         "SELECT number, first, last, bytes, hash FROM volume ORDER BY number", read_volume);
     hang_mutations(l, p->nodes, p->first, p->last);
     hang_metrics(l, p->iterations, p->first, p->last);
-    hang_regimes(l, 0);
-    if (p->around)
+    if (p->around) {
+        load_blocks(l);
         load_around(l);
+    }
     if (l->st == CN_OK && cn_history_index(h) != CN_OK)
         l->st = no_memory(l);
     h->loaded_bytes = h->arena.used;
@@ -660,6 +669,7 @@ static bool refresh_blocks(struct load *l)
     (void)each(l, sql, SQL_ARGS(SQL_I(b->number)), b, 1, sizeof *b, read_block);
     b->regime = was.regime;
     b->n_regime = was.n_regime;
+    b->regime_of = was.regime_of;
     return true;
 }
 

@@ -307,6 +307,70 @@ cn_status cn_store_refresh(struct cn_store *s, int64_t iterations, struct cn_his
     return end_reading(s, st, err);
 }
 
+/* ---- nodes alone ---- */
+
+/* `nodes`: a JSON array. */
+static cn_status load_nodes(struct cn_store *s, const char *nodes, struct cn_history *h,
+                            struct cn_err *err)
+{
+    struct cn_buf iterations;
+
+    cn_buf_init(&iterations, CN_CAP_TEXT);
+    cn_status st = list_ids(s,
+                            "SELECT id FROM iteration WHERE node IN (SELECT value FROM"
+                            " json_each(?1)) ORDER BY id",
+                            SQL_ARGS(SQL_T(nodes)), &iterations, err);
+    const struct cn_part part = {INT64_MAX, 0, nodes, cn_buf_str(&iterations), false};
+    if (st == CN_OK)
+        st = cn_store_load(s, &part, h, err);
+    cn_buf_clear(&iterations);
+    return st;
+}
+
+cn_status cn_store_subtree(struct cn_store *s, int64_t root, int64_t depth, int64_t most,
+                           struct cn_history *h, bool *out_left, struct cn_err *err)
+{
+    static const char below[] =
+        "WITH RECURSIVE t (id, depth) AS (SELECT id, 0 FROM node WHERE id = ?1 UNION ALL"
+        " SELECT n.id, t.depth + 1 FROM t JOIN node n ON n.parent = t.id WHERE t.depth < ?2"
+        " ORDER BY 2, 1 LIMIT ?3) SELECT id FROM t ORDER BY id";
+    struct cn_buf ids;
+
+    begin_history(h);
+    *out_left = false;
+    cn_buf_init(&ids, CN_CAP_TEXT);
+    cn_status st = cn_sql_run(s, "BEGIN", NULL, err);
+    if (st != CN_OK)
+        return st;
+    st = list_ids(s, below, SQL_ARGS(SQL_I(root), SQL_I(depth), SQL_I(most)), &ids, err);
+    if (st == CN_OK && strcmp(cn_buf_str(&ids), "[]") == 0)
+        st =
+            cn_err_set(err, CN_ENOTFOUND, "%s: there is no node %lld", s->dir, (long long)root);
+    if (st == CN_OK)
+        st = load_nodes(s, cn_buf_str(&ids), h, err);
+    *out_left = st == CN_OK && h->n_nodes >= most;
+    cn_buf_clear(&ids);
+    return end_reading(s, st, err);
+}
+
+cn_status cn_store_block_nodes(struct cn_store *s, int64_t block, struct cn_history *h,
+                               struct cn_err *err)
+{
+    struct cn_buf ids;
+
+    begin_history(h);
+    cn_buf_init(&ids, CN_CAP_TEXT);
+    cn_status st = cn_sql_run(s, "BEGIN", NULL, err);
+    if (st != CN_OK)
+        return st;
+    st = list_ids(s, "SELECT id FROM node WHERE block = ? ORDER BY id", SQL_ARGS(SQL_I(block)),
+                  &ids, err);
+    if (st == CN_OK)
+        st = load_nodes(s, cn_buf_str(&ids), h, err);
+    cn_buf_clear(&ids);
+    return end_reading(s, st, err);
+}
+
 /* ---- questions that need no history ---- */
 
 cn_status cn_store_node_with(struct cn_store *s, const char *config_hash, int64_t *out_node,
@@ -314,28 +378,4 @@ cn_status cn_store_node_with(struct cn_store *s, const char *config_hash, int64_
 {
     return cn_sql_int(s, "SELECT min(id) FROM node WHERE config_hash = ?",
                       SQL_ARGS(SQL_T(config_hash)), 0, out_node, err);
-}
-
-cn_status cn_store_counts(struct cn_store *s, struct cn_store_count *out, struct cn_err *err)
-{
-    static const char settled[] = "SELECT coalesce(sum(n), 0) FROM block_roll";
-    static const char open[] = "SELECT count(*) FROM iteration i JOIN block b ON b.number ="
-                               " i.block WHERE NOT b.closed AND NOT i.confirmation"
-                               " AND i.state = 'committed'";
-    int64_t in_closed = 0, in_open = 0;
-    cn_status st = cn_sql_int(s, settled, NULL, 0, &in_closed, err);
-
-    memset(out, 0, sizeof *out);
-    if (st == CN_OK)
-        st = cn_sql_int(s, open, NULL, 0, &in_open, err);
-    if (st == CN_OK)
-        st = cn_sql_int(s,
-                        "SELECT count(*) FROM iteration WHERE state <> 'committed' AND state IN"
-                        " ('submitted', 'running')",
-                        NULL, 0, &out->in_flight, err);
-    if (st == CN_OK)
-        st = cn_sql_int(s, "SELECT count(*) FROM message WHERE acked_ms = 0", NULL, 0,
-                        &out->pending_messages, err);
-    out->committed = in_closed + in_open;
-    return st;
 }

@@ -31,7 +31,8 @@ enum {
     DEFAULT_POLL_MS = 200,
     DISK_WAIT_MS = 10000,
     DISK_SLICE_MS = 100,
-    SHOW_EVERY_US = 500000
+    SHOW_EVERY_US = 500000,
+    FIGURE_MS = 60000
 };
 
 /* One call of cn_run_explore. */
@@ -46,7 +47,9 @@ struct loop {
     cn_run_end end;
     int64_t void_in_a_row; /* iterations that could not run, in this process */
     int64_t shown_us;
-    struct cn_log log; /* the open volume, so that an entry costs an entry */
+    struct cn_dot drawing; /* the tree's figure, in the background */
+    bool redraw;           /* ... and it is out of date */
+    struct cn_log log;     /* the open volume, so that an entry costs an entry */
     struct cn_err *err;
 };
 
@@ -135,16 +138,37 @@ static cn_status write_projections(struct loop *l)
     return st;
 }
 
+/* A run without Graphviz is a run. */
+static cn_status told(struct loop *l, cn_status st, const struct cn_err *why)
+{
+    if (st == CN_OK || st == CN_ENOSPC)
+        return st;
+    cn_run_tell(l->r, "no figure of the tree: %s", why->text);
+    return CN_OK;
+}
+
+/* In the background; while one is being drawn, a newer one waits. */
 static cn_status write_figure(struct loop *l)
 {
     struct cn_err why = CN_ERR_INIT;
-    cn_status st = cn_figure_tree_write(&l->r->planner, &l->h, l->r->dir, &why);
 
-    if (st == CN_OK || st == CN_ENOSPC)
-        return st;
-    /* A run without Graphviz is a run. */
-    cn_run_tell(l->r, "no figure of the tree: %s", why.text);
-    return CN_OK;
+    l->redraw = l->drawing.pid > 0;
+    if (l->redraw)
+        return CN_OK;
+    return told(l, cn_figure_tree_start(&l->drawing, &l->r->planner, &l->h, l->r->dir, &why),
+                &why);
+}
+
+/* Take in a figure that is done; at the end of the run wait for it. */
+static cn_status collect_figure(struct loop *l, bool wait)
+{
+    struct cn_err why = CN_ERR_INIT;
+    cn_status st = cn_dot_end(&l->drawing, wait ? FIGURE_MS : 0, &why);
+
+    if (st == CN_ETIMEOUT && !wait)
+        return CN_OK;
+    st = told(l, st, &why);
+    return st == CN_OK && l->redraw ? write_figure(l) : st;
 }
 
 /* snapshots/block_NNN/protocol.md: the version that was in force while the block ran. */
@@ -365,7 +389,11 @@ static cn_status finish(struct loop *l, cn_run_end end)
     if (st == CN_OK)
         st = write_snapshots(l);
     if (st == CN_OK)
+        st = collect_figure(l, true);
+    if (st == CN_OK)
         st = write_figure(l);
+    if (st == CN_OK)
+        st = collect_figure(l, true);
     if (st == CN_OK)
         st = cn_store_fact_set(
             l->r->store, "end",
@@ -514,6 +542,8 @@ static cn_status turn(struct loop *l)
 
     l->changed = false;
     cn_run_request_stop(r, cn_run_take_posted_stop(r));
+    if (st == CN_OK && l->drawing.pid > 0)
+        st = collect_figure(l, false);
     if (st == CN_OK && !l->loaded)
         st = reload(l);
     if (st == CN_OK)
@@ -632,6 +662,7 @@ cn_status cn_run_explore(struct cn_run *run, const struct cn_run_explore_opts *o
     }
     cn_history_clear(&l.h);
     cn_log_clear(&l.log);
+    cn_dot_stop(&l.drawing);
     run->opts = NULL;
     *out_end = st == CN_OK ? l.end : CN_RUN_END_FAILED;
     return st;

@@ -306,8 +306,8 @@ void cn_figure_tree(const struct cn_planner *pl, const struct cn_history *h, str
     cn_buf_adds(out, "}\n");
 }
 
-cn_status cn_figure_tree_write(const struct cn_planner *pl, const struct cn_history *h,
-                               const char *dir, struct cn_err *err)
+cn_status cn_figure_tree_start(struct cn_dot *d, const struct cn_planner *pl,
+                               const struct cn_history *h, const char *dir, struct cn_err *err)
 {
     char *stem = cn_file_join(dir, "tree");
     struct cn_buf b;
@@ -319,7 +319,7 @@ cn_status cn_figure_tree_write(const struct cn_planner *pl, const struct cn_hist
     if (!stem || st != CN_OK)
         st = cn_err_set(err, CN_ENOMEM, "%s/tree: no memory for the figure", dir);
     else
-        st = cn_plot_dot(cn_buf_str(&b), stem, err);
+        st = cn_dot_start(d, cn_buf_str(&b), stem, err);
     cn_buf_clear(&b);
     cn_free(stem);
     return st;

@@ -12,6 +12,7 @@
 #include "base/caps.h"
 #include "base/text.h"
 #include "harness/loop/near.h"
+#include "harness/loop/places.h"
 #include "harness/loop/forecast.h"
 
 /* ------------------------------------------------------------------ 1 one dimension */
@@ -226,6 +227,8 @@ cn_status cn_search_init(struct cn_search *s, const struct cn_protocol *p,
             err, CN_EINPUT,
             "%s: no training parameter with a range or a list of values; expected at least one",
             p->name);
+    if (st == CN_OK)
+        st = cn_places_new(s->training.space.n + s->simulation.space.n, &s->places, err);
     if (st != CN_OK)
         cn_search_clear(s);
     return st;
@@ -233,6 +236,7 @@ cn_status cn_search_init(struct cn_search *s, const struct cn_protocol *p,
 
 void cn_search_clear(struct cn_search *s)
 {
+    cn_places_free(s->places);
     cn_arena_clear(&s->arena);
     memset(s, 0, sizeof *s);
 }

@@ -36,9 +36,11 @@ struct cn_dims {
     const char ***choices; /* texts of a choice; NULL otherwise */
 };
 
+struct cn_places; /* harness/loop/places.h */
 struct cn_search {
     struct cn_arena arena;
     struct cn_dims training, simulation;
+    struct cn_places *places; /* owned; NULL: every question reads the config again */
 };
 
 /* Only parameters with a range or a list of values are in the space.

@@ -7,8 +7,7 @@
 #include "base/alloc.h"
 #include "base/banned.h"
 #include "base/caps.h"
-
-enum { MAX_SKIP = 8 * CN_SPACE_PARAMS };
+#include "harness/loop/places.h"
 
 /* Where one config stands. */
 struct place {
@@ -29,52 +28,15 @@ static int32_t width(const struct cn_search *s)
     return s->training.space.n + s->simulation.space.n;
 }
 
-/* Spellings of the searched parameters and of what follows from them. */
-static void skip_dims(const struct cn_dims *d, const struct cn_yaml *config, const char **skip,
-                      int *n)
-{
-    for (int32_t i = 0; i < d->space.n; i++) {
-        if (*n < MAX_SKIP)
-            skip[(*n)++] = cn_trainer_spelling(d->of[i], config);
-        for (int32_t k = 0; k < d->of[i]->n_derives && *n < MAX_SKIP; k++)
-            skip[(*n)++] = d->of[i]->derives[k].path;
-    }
-}
-
-static cn_status fill(const struct cn_search *s, const struct cn_yaml *config,
-                      struct place *out, struct cn_err *err)
-{
-    const char *skip[MAX_SKIP + 8] = {"simulation.seed", "training.seed", "explore", "claude",
-                                      "description"};
-    struct cn_buf b;
-    int n = 5;
-    cn_status st;
-
-    skip_dims(&s->training, config, skip, &n);
-    skip_dims(&s->simulation, config, skip, &n);
-    cn_search_values(&s->training, config, out->values);
-    cn_search_values(&s->simulation, config, out->values + s->training.space.n);
-    cn_buf_init(&b, CN_CAP_TEXT);
-    st = cn_yaml_canonical(config, skip, &b, err);
-    if (st == CN_OK)
-        cn_hash_hex(cn_buf_str(&b), b.len, out->rest);
-    cn_buf_clear(&b);
-    return st;
-}
-
 static cn_status add_node(struct cn_near *n, const struct cn_node *node, struct cn_err *err)
 {
     struct place *p = &n->places[n->n];
-    struct cn_yaml *y = NULL;
-    cn_status st = cn_yaml_parse("config", node->config, strlen(node->config), &y, err);
+    cn_status st;
 
-    if (st != CN_OK)
-        return st;
     p->node = node->id;
     p->values = cn_arena_alloc(&n->arena, (size_t)width(n->search) + 1, sizeof *p->values);
-    st = p->values ? fill(n->search, y, p, err)
+    st = p->values ? cn_place_of(n->search, node->config, p->values, p->rest, err)
                    : cn_err_set(err, CN_ENOMEM, "no memory for node %lld", (long long)node->id);
-    cn_yaml_free(y);
     n->n += st == CN_OK;
     return st;
 }
@@ -137,7 +99,7 @@ cn_status cn_near_find(const struct cn_near *n, const struct cn_yaml *config, do
     double values[2 * CN_SPACE_PARAMS];
     struct place here = {.values = values};
     int32_t first = s->training.space.n;
-    cn_status st = fill(s, config, &here, err);
+    cn_status st = cn_place_of_yaml(s, config, values, here.rest, err);
 
     *out_node = 0;
     *out_distance = INFINITY;

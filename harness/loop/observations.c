@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/banned.h"
+#include "harness/loop/places.h"
 
 static bool same_regime(const struct cn_block *a, const struct cn_block *b)
 {
@@ -22,6 +23,8 @@ static int64_t regime_of(const struct cn_history *h, int64_t block)
 {
     const struct cn_block *b = cn_history_block(h, block);
 
+    if (b && b->regime_of)
+        return b->regime_of;
     for (int64_t i = 0; b && i < h->n_blocks; i++)
         if (same_regime(&h->blocks[i], b))
             return h->blocks[i].number;
@@ -56,19 +59,14 @@ static cn_status place_of(const struct cn_planner *pl, const struct cn_node *nod
                           struct cn_arena *arena, const double **out, struct cn_err *err)
 {
     const struct cn_dims *d = &pl->search->training;
-    double *values = cn_arena_alloc(arena, (size_t)d->space.n + 1, sizeof *values);
-    struct cn_yaml *y = NULL;
-    cn_status st;
+    double *values = cn_arena_alloc(
+        arena, (size_t)d->space.n + (size_t)pl->search->simulation.space.n + 1, sizeof *values);
+    char rest[CN_HASH_TEXT];
 
     *out = values;
     if (!values)
         return cn_err_set(err, CN_ENOMEM, "no memory for node %lld", (long long)node->id);
-    st = cn_yaml_parse("config", node->config, strlen(node->config), &y, err);
-    if (st != CN_OK)
-        return st;
-    cn_search_values(d, y, values);
-    cn_yaml_free(y);
-    return CN_OK;
+    return cn_place_of(pl->search, node->config, values, rest, err);
 }
 
 /* Into an earlier observation of the same config: means are pooled, a result beats a failure. */
