@@ -60,6 +60,19 @@ static void trim(const char **p, size_t *n)
         (*n)--;
 }
 
+/* Words lose the blank lines before them and all white space behind; the indentation of their first
+ * line stays, for without it a line may become a heading. */
+static void trim_words(const char **p, size_t *n)
+{
+    const char *start = *p;
+
+    trim(p, n);
+    while (*n && *p > start && (*p)[-1] != '\n') {
+        (*p)--;
+        (*n)++;
+    }
+}
+
 /* The name without "#", and without the mark of the host's own sections. */
 static void name_of(const char *p, size_t n, struct section *out)
 {
@@ -70,10 +83,11 @@ static void name_of(const char *p, size_t n, struct section *out)
         n--;
     }
     trim(&p, &n);
-    if (n >= sizeof(mark) - 1 &&
-        memcmp(p + n - (sizeof(mark) - 1), mark, sizeof(mark) - 1) == 0)
+    while (n >= sizeof(mark) - 1 &&
+           memcmp(p + n - (sizeof(mark) - 1), mark, sizeof(mark) - 1) == 0) {
         n -= sizeof(mark) - 1;
-    trim(&p, &n);
+        trim(&p, &n);
+    }
     out->name = p;
     out->name_n = n;
 }
@@ -131,7 +145,7 @@ static bool next_section(const char *text, size_t n, size_t *at, struct section 
     *at = (size_t)(p - text);
     if (found) {
         out->words_n = (size_t)(p - out->words);
-        trim(&out->words, &out->words_n);
+        trim_words(&out->words, &out->words_n);
     }
     return found;
 }
@@ -295,7 +309,7 @@ cn_status cn_memory_replace(const char *free_text, const char *name, const char 
     st = check_words(name, words, err);
     if (st != CN_OK)
         return st;
-    trim(&words, &words_n);
+    trim_words(&words, &words_n);
     for (int i = 0; i < N_FREE; i++)
         if (!is_named(&wanted, free_names[i]))
             put_known(free_text, n, free_names[i], out);
