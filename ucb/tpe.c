@@ -436,21 +436,25 @@ static void tell(struct told *w, int64_t at, double by)
     w->by[i] = by;
 }
 
-/* Good ones that hold at least a tenth of the good density at x. */
-static void tell_like(const struct cn_tpe *t, const struct cn_coord *x, struct told *w)
+#define TELLING .2 /* of a log density: a fifth more or less */
+
+/* Good ones that come nearer and hold a tenth of the good density there. */
+static void tell_towards(const struct cn_tpe *t, const struct cn_coord *from,
+                         const struct cn_coord *to, struct told *w)
 {
     const struct mixture *m = &t->mix[GOOD];
-    double all = log_sum(t, m, x);
+    double all = log_sum(t, m, to);
 
     for (int64_t k = 0; k < m->n; k++) {
-        double share = exp(log_component(t, m, k, x, -1) - all);
+        double here = log_component(t, m, k, from, -1);
+        double there = log_component(t, m, k, to, -1);
 
-        if (share >= .1)
-            tell(w, t->first + m->at[k], share);
+        if (there - here > TELLING && there - all > log(.1))
+            tell(w, t->first + m->at[k], there);
     }
 }
 
-/* Those whose density falls by a third at least, the nearest to where we come from first. */
+/* Those that are left behind, the nearest to where we come from first. */
 static void tell_away(const struct cn_tpe *t, const struct mixture *m,
                       const struct cn_coord *from, const struct cn_coord *to, struct told *w)
 {
@@ -460,7 +464,7 @@ static void tell_away(const struct cn_tpe *t, const struct mixture *m,
         double here = log_component(t, m, k, from, -1);
         double there = log_component(t, m, k, to, -1);
 
-        if (here - there > .4 && here - all > log(.1))
+        if (here - there > TELLING && here - all > log(.1))
             tell(w, t->first + m->at[k], here);
     }
 }
@@ -469,18 +473,18 @@ void cn_tpe_explain(const struct cn_tpe *t, const double *from, const double *to
                     struct cn_tpe_why *out)
 {
     struct cn_coord a[CN_SPACE_PARAMS], b[CN_SPACE_PARAMS];
-    struct told like = {.n = 0}, away = {.n = 0};
+    struct told towards = {.n = 0}, away = {.n = 0};
 
     memset(out, 0, sizeof *out);
     encode(t, from, a);
     encode(t, to, b);
-    tell_like(t, b, &like);
+    tell_towards(t, a, b, &towards);
     tell_away(t, &t->mix[FAILED], a, b, &away);
     out->away_failed = away.n > 0;
     if (away.n == 0)
         tell_away(t, &t->mix[REST], a, b, &away);
-    out->n_like = like.n;
+    out->n_towards = towards.n;
     out->n_away = away.n;
-    memcpy(out->like, like.at, sizeof out->like);
+    memcpy(out->towards, towards.at, sizeof out->towards);
     memcpy(out->away, away.at, sizeof out->away);
 }

@@ -95,8 +95,8 @@ double cn_tpe_draw_one(const struct cn_tpe *t, const double *point, int32_t para
 /* Why `to` and not `from`: indices into the caller's observations, most telling first. */
 enum { CN_TPE_WHY = 2 };
 struct cn_tpe_why {
-    int64_t like[CN_TPE_WHY]; /* good ones that the gain of `to` comes from */
-    int32_t n_like;
+    int64_t towards[CN_TPE_WHY]; /* good ones that come nearer */
+    int32_t n_towards;
     int64_t away[CN_TPE_WHY]; /* failed ones, or without them poor ones, that are left behind */
     int32_t n_away;
     bool away_failed;

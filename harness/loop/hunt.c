@@ -52,8 +52,7 @@ static void put_nodes(char *text, size_t size, const char *before, const struct 
 {
     size_t used = strlen(text);
 
-    cn_text_format(text + used, size - used, "%s%s%s", used ? ", " : "", before,
-                   n > 1 ? " nodes " : " node ");
+    cn_text_format(text + used, size - used, "%s%s", before, n > 1 ? " nodes " : " node ");
     for (int32_t i = 0; i < n; i++) {
         used = strlen(text);
         cn_text_format(text + used, size - used, "%s%lld", i ? ", " : "",
@@ -63,22 +62,21 @@ static void put_nodes(char *text, size_t size, const char *before, const struct 
     cn_text_format(text + used, size - used, " (%s)", after);
 }
 
-/* "like nodes 4, 9 (good side), away from node 3 (failed)". */
+/* "the gains so far point this way; towards nodes 4, 9 (good side), away from node 3 (failed)". */
 static const char *reason(const struct chase *h, const struct cn_mutate_change *c)
 {
     double point[CN_SPACE_PARAMS];
     struct cn_tpe_why why;
-    char text[256] = "";
+    char text[256];
 
     changed(h, c, point);
     cn_tpe_explain(h->tpe, h->whole, point, &why);
-    if (why.n_like > 0)
-        put_nodes(text, sizeof text, "like", h, why.like, why.n_like, "good side");
-    else
-        cn_text_copy(text, sizeof text, "no good config is near");
+    cn_text_copy(text, sizeof text, c->why);
+    if (why.n_towards > 0)
+        put_nodes(text, sizeof text, "; towards", h, why.towards, why.n_towards, "good side");
     if (why.n_away > 0)
-        put_nodes(text, sizeof text, "away from", h, why.away, why.n_away,
-                  why.away_failed ? "failed" : "poor");
+        put_nodes(text, sizeof text, why.n_towards > 0 ? ", away from" : "; away from", h,
+                  why.away, why.n_away, why.away_failed ? "failed" : "poor");
     return cn_work_words(h->t->w, text);
 }
 
