@@ -18,7 +18,7 @@ struct series {
     int style;   /* cn_plot_style, or one of those above */
     double *x, *y;
     double *high; /* NULL unless CN_PLOT_RIBBON: y is its low side */
-    int *cls; /* NULL unless CN_PLOT_CLASSES */
+    int *cls;     /* NULL unless CN_PLOT_CLASSES */
     int64_t n;
     int64_t id; /* number of its datablock */
 };
