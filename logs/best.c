@@ -45,7 +45,7 @@ static bool parse_guardrail(const char *s, size_t n, struct cn_guardrail *out)
     return cn_text_parse_double(number, &out->bound) && isfinite(out->bound);
 }
 
-cn_status cn_guardrails_parse(const char *text, struct cn_guardrails *out, struct cn_err *err)
+cn_status cn_best_guardrails(const char *text, struct cn_guardrails *out, struct cn_err *err)
 {
     const char *s = text ? text : "";
 
@@ -97,9 +97,10 @@ struct tally {
     const struct cn_node *lead; /* the first that may lead */
     bool inside;                /* of the regime that is ranked */
     int64_t n, failed, open, n_conf;
+    int64_t listed; /* of the n, those that are there one by one */
     double mean, m2, min, max, conf_mean, conf_m2;
-    double *rewards; /* n + failed of them, NaN for a failed one; order of ids */
-    double *metrics; /* sums over the n, one per guardrail */
+    double *rewards; /* listed + failed of them, NaN for a failed one; order of ids */
+    double *metrics; /* sums over the listed, one per guardrail */
 };
 
 struct tallies {
@@ -178,18 +179,30 @@ static struct tally *tally_of(struct tallies *t, int64_t node)
     return n ? &t->all[t->of[n - t->h->nodes]] : NULL;
 }
 
+/* Its reward is part of the node's sum of old trainings (add_before). */
+static bool is_summed(const struct tallies *t, const struct cn_iteration *it)
+{
+    const struct cn_node *n = cn_history_node(t->h, it->node);
+
+    return n && n->before && n->before->last <= t->q->last && it->id <= n->before->last;
+}
+
 static void add_reward(struct tallies *t, struct tally *y, const struct cn_iteration *it)
 {
     if (it->confirmation) {
         welford(it->reward, ++y->n_conf, &y->conf_mean, &y->conf_m2);
         return;
     }
-    welford(it->reward, ++y->n, &y->mean, &y->m2);
-    y->min = y->n == 1 ? it->reward : fmin(y->min, it->reward);
-    y->max = y->n == 1 ? it->reward : fmax(y->max, it->reward);
+    y->listed++;
+    if (!is_summed(t, it)) {
+        welford(it->reward, ++y->n, &y->mean, &y->m2);
+        y->min = y->n == 1 ? it->reward : fmin(y->min, it->reward);
+        y->max = y->n == 1 ? it->reward : fmax(y->max, it->reward);
+    }
     for (int g = 0; g < t->guardrails.n; g++) /* absent: NaN, and the sum with it */
         y->metrics[g] += cn_iteration_metric(it, t->guardrails.rows[g].metric);
-    t->same_data = t->same_data || strcmp(it->seed_mode, "same-data-robustness") == 0;
+    t->same_data =
+        t->same_data || (it->seed_mode && strcmp(it->seed_mode, "same-data-robustness") == 0);
 }
 
 static void add_iteration(struct tallies *t, const struct cn_iteration *it)
@@ -215,7 +228,7 @@ static void list_rewards(struct tallies *t, double *slab)
 {
     for (int64_t k = 0; k < t->n; k++) {
         t->all[k].rewards = slab;
-        slab += t->all[k].n + t->all[k].failed;
+        slab += t->all[k].listed + t->all[k].failed;
     }
     for (int64_t i = 0; i < t->h->n_iterations; i++) {
         const struct cn_iteration *it = &t->h->iterations[i];
@@ -229,7 +242,29 @@ static void list_rewards(struct tallies *t, double *slab)
             *y->rewards++ = (double)NAN;
     }
     for (int64_t k = 0; k < t->n; k++)
-        t->all[k].rewards -= t->all[k].n + t->all[k].failed;
+        t->all[k].rewards -= t->all[k].listed + t->all[k].failed;
+}
+
+/* A window holds the oldest trainings of a node that was trained very often as one sum
+ * (cn_node.before); its rewards and metrics are known from the first and the newest ones alone. */
+static void add_before(struct tallies *t, const struct cn_node *n)
+{
+    struct tally *y = &t->all[t->of[n - t->h->nodes]];
+    const struct cn_spread *s = n->before ? &n->before->search : NULL;
+
+    if (!s || s->n <= 0 || n->before->last > t->q->last)
+        return;
+    if (y->n == 0) {
+        y->min = s->min;
+        y->max = s->max;
+    }
+    y->min = fmin(y->min, s->min);
+    y->max = fmax(y->max, s->max);
+    /* Chan, Golub, LeVeque 1979: the sums of two samples. */
+    y->m2 += n->before->m2 + (s->mean - y->mean) * (s->mean - y->mean) * (double)y->n *
+                                 (double)s->n / (double)(y->n + s->n);
+    y->mean += (s->mean - y->mean) * (double)s->n / (double)(y->n + s->n);
+    y->n += s->n;
 }
 
 static cn_status tally(struct tallies *t, struct cn_arena *a, struct cn_err *err)
@@ -250,6 +285,8 @@ static cn_status tally(struct tallies *t, struct cn_arena *a, struct cn_err *err
         t->all[k].metrics = metrics + k * t->guardrails.n;
     for (int64_t i = 0; i < h->n_iterations; i++)
         add_iteration(t, &h->iterations[i]);
+    for (int64_t i = 0; i < h->n_nodes; i++)
+        add_before(t, &h->nodes[i]);
     list_rewards(t, slab);
     return CN_OK;
 }
@@ -300,7 +337,7 @@ static cn_status tallies_init(struct tallies *t, const struct cn_history *h,
     cn_status st;
 
     *t = (struct tallies){.h = h, .q = q};
-    st = cn_guardrails_parse(h->info.guardrails, &t->guardrails, err);
+    st = cn_best_guardrails(h->info.guardrails, &t->guardrails, err);
     if (st == CN_OK)
         st = tally(t, a, err);
     if (st == CN_OK)
@@ -359,7 +396,7 @@ static int broken_by(const struct tallies *t, const struct tally *y, double *out
     *out_value = (double)NAN;
     for (int g = 0; g < t->guardrails.n; g++) {
         const struct cn_guardrail *r = &t->guardrails.rows[g];
-        double mean = y->metrics[g] / (double)y->n;
+        double mean = y->metrics[g] / (double)y->listed;
 
         if (r->at_most ? mean <= r->bound : mean >= r->bound)
             continue;
@@ -391,7 +428,7 @@ static struct cn_standing stand(const struct tallies *t, const struct tally *y,
         .hi = i.hi};
 
     s.stability = cn_stats_stability(
-        y->rewards, y->n + y->failed,
+        y->rewards, y->listed + y->failed,
         info->reward_lower_is_better ? -info->converged : info->converged, (double)NAN, &s.few);
     s.broken = broken_by(t, y, &s.broken_value);
     return s;
@@ -529,7 +566,7 @@ void cn_standing_words(const struct cn_run_info *info, const struct cn_standing 
                       100 * confidence);
     if (s->failed > 0)
         cn_buf_printf(out, ", %lld failed", (long long)s->failed);
-    if (s->stability != CN_STABILITY_UNKNOWN)
+    if (s->stability != CN_STABILITY_UNKNOWN && !s->few)
         cn_buf_printf(out, ", %s", cn_stability_name(s->stability));
 }
 

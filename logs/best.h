@@ -41,7 +41,7 @@
 
 /* ---- guardrails ---- */
 
-enum { CN_GUARDRAILS_MOST = 16 };
+enum { CN_GUARDRAILS_MOST = 32 };
 struct cn_guardrail {
     char metric[64];
     bool at_most; /* metric <= bound; else metric >= bound */
@@ -52,8 +52,8 @@ struct cn_guardrails {
     int n;
 };
 /* "V_rest_R2 >= 0.2, loss <= 3"; NULL and "" are none. CN_EINPUT names what was expected. */
-CN_MUST_CHECK cn_status cn_guardrails_parse(const char *text, struct cn_guardrails *out,
-                                            struct cn_err *err);
+CN_MUST_CHECK cn_status cn_best_guardrails(const char *text, struct cn_guardrails *out,
+                                           struct cn_err *err);
 
 /* ---- the ranking ---- */
 
@@ -136,8 +136,8 @@ bool cn_history_same_regime(const struct cn_history *h, int64_t a, int64_t b);
  * change places, and so do min and max). */
 struct cn_standing cn_standing_metric(const struct cn_run_info *info,
                                       const struct cn_standing *s);
-/* "0.941 +- 0.012 of 4 (at least 0.923 at 90 %), robust"; lower is better: "at most". One
- * training: "0.941 of 1 (at least 0.88 at 90 %)"; noise unknown: "0.941 of 1 (noise unknown)". */
+/* "0.941 +- 0.012 of 4 (at least 0.923 at 90 %), robust"; lower is better: "at most"; the class
+ * from 4 trainings on. One training: "0.941 of 1 (at least 0.88 at 90 %)"; noise unknown: "0.941 of 1 (noise unknown)". */
 void cn_standing_words(const struct cn_run_info *info, const struct cn_standing *s,
                        double confidence, struct cn_buf *out);
 /* "V_rest_R2 0.11 breaks V_rest_R2 >= 0.2"; nothing when it keeps all. */

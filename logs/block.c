@@ -97,7 +97,7 @@ void cn_fact_guardrails(const struct cn_history *h, int64_t block, struct cn_buf
     struct cn_guardrails g;
 
     /* They were checked when the run was made. */
-    if (cn_guardrails_parse(h->info.guardrails, &g, NULL) != CN_OK)
+    if (cn_best_guardrails(h->info.guardrails, &g, NULL) != CN_OK)
         return;
     for (int i = 0; i < g.n; i++) {
         cn_buf_adds(out, i ? "; " : "");

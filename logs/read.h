@@ -147,6 +147,10 @@ CN_MUST_CHECK cn_status cn_read_log_warn(struct cn_read_log *log, cn_read_warnin
 /* "mean", "min", "max", "first", "last". */
 bool cn_read_multi_parse(const char *name, cn_read_multi *out);
 
+/* Whose config a node's mutations change: its parent's; of a block's root the node that its parent
+ * rule names ("block start: node 8, the best of block 1 ..."). NULL: the base config. */
+const struct cn_node *cn_read_origin(const struct cn_history *h, const struct cn_node *n);
+
 /* Fill the configs of a history that was read back: the run folder's iter_NNNNNN/config.yaml of
  * the node's first training that has one, else the parent's config (for roots:
  * `base_config`) with the mutations spliced in. A config that cannot be had so is the parent's,

@@ -1,5 +1,6 @@
 /* Configs of a history that was read back: from the run folders where they are there, else by
  * applying the mutations. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -52,10 +53,22 @@ static cn_status from_folder(const struct filler *f, const char *dir, struct cn_
     return st;
 }
 
+const struct cn_node *cn_read_origin(const struct cn_history *h, const struct cn_node *n)
+{
+    static const char start[] = "block start: node ";
+    const struct cn_iteration *it = cn_history_iteration(h, n->id);
+    const struct cn_node *from;
+
+    if (n->parent || !it || !cn_text_starts(it->parent_rule, start))
+        return cn_history_node(h, n->parent);
+    from = cn_history_node(h, strtoll(it->parent_rule + sizeof start - 1, NULL, 10));
+    return from && from->id < n->id ? from : NULL; /* its config is known already */
+}
+
 static cn_status from_parent(const struct filler *f, const struct cn_node *n,
                              struct cn_buf *out)
 {
-    const struct cn_node *parent = cn_history_node(&f->log->history, n->parent);
+    const struct cn_node *parent = cn_read_origin(&f->log->history, n);
     const char *text = parent ? parent->config : f->base;
     struct cn_yaml *y = NULL;
     struct cn_err err = CN_ERR_INIT;

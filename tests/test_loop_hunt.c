@@ -51,6 +51,8 @@ static void setup(void)
                  "%s", err.text);
     cr_assert_eq(cn_search_init(&search, protocol, trainer, &err), CN_OK, "%s", err.text);
     cn_settings_init(&settings);
+    settings.noise_defaults = 1; /* every plan is a proposal */
+    cn_text_copy(settings.rerun_incumbent, sizeof settings.rerun_incumbent, "false");
     planner = (struct cn_planner){.settings = &settings,
                                   .protocol = protocol,
                                   .trainer = trainer,

@@ -66,6 +66,8 @@ static void setup(void)
     cr_assert_eq(cn_trainer_parse("d.json", table, sizeof table - 1, &lab.trainer, &err), CN_OK,
                  "%s", err.text);
     cn_settings_init(&lab.settings);
+    lab.settings.noise_defaults = 1; /* what is not the partition's is a proposal */
+    cn_text_copy(lab.settings.rerun_incumbent, sizeof lab.settings.rerun_incumbent, "false");
     lab.settings.iterations = MAX;
     lab.settings.n_iter_block = ITER;
     lab.settings.near_duplicate = 0;

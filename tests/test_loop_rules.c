@@ -150,7 +150,10 @@ Test(loop_rules, every_strategy_gets_its_slot_and_does_what_it_says)
     int fired[8] = {0};
     struct cn_history h;
 
-    toy_config(&t, "  iterations: 46\n  n_iter_block: 46\n  n_parallel: 8\n  confirm: 0\n", "");
+    toy_config(&t,
+               "  iterations: 46\n  n_iter_block: 46\n  n_parallel: 8\n  confirm: 0\n"
+               "  noise_defaults: 1\n  rerun_incumbent: false\n",
+               "");
     cr_assert_eq(toy_create(&t, protocol(rows), NULL, 0), CN_OK, "%s", t.err.text);
     cr_assert_eq(toy_explore(&t, NULL, 0), CN_OK, "%s", t.err.text);
     h = toy_history(&t);

@@ -61,7 +61,8 @@ Test(loop_run, a_run_goes_from_config_to_report)
     cr_assert_eq(h.nodes[0].n_mutations, 0);
     cr_assert_str_eq(h.nodes[0].config, toy_read(&t, "base.yaml"),
                      "the first iteration is the user's config, byte for byte");
-    cr_assert_str_eq(h.nodes[4].strategy, "root");
+    cr_assert_str_eq(cn_history_node(&h, 5)->strategy, "root");
+    cr_assert_str_eq(h.iterations[1].strategy, "noise-floor", "the noise is known early");
     cr_assert(strstr(toy_read(&t, "report.md"), "Gain over the default config"));
     cr_assert(strstr(toy_read(&t, "run_analysis.md"), "## Iter 8:"));
     cr_assert(strstr(toy_read(&t, "snapshots/block_001/memory.md"), "Working Memory"));
@@ -72,7 +73,10 @@ Test(loop_run, seeds_follow_iteration_and_slot)
 {
     struct cn_history h;
 
-    toy_go(&t, "  iterations: 6\n  n_iter_block: 6\n  n_parallel: 3\n  confirm: 0\n", "");
+    toy_go(&t,
+           "  iterations: 6\n  n_iter_block: 6\n  n_parallel: 3\n  confirm: 0\n"
+           "  noise_defaults: 1\n  rerun_incumbent: false\n",
+           "");
     h = toy_history(&t);
     for (int64_t i = 0; i < 6; i++) {
         const struct cn_iteration *it = &h.iterations[i];
@@ -108,7 +112,7 @@ Test(loop_run, confirmation_pairs_share_their_seeds)
     struct cn_history h;
     int64_t n;
 
-    toy_go(&t, "  iterations: 5\n  n_iter_block: 5\n  confirm: 2\n", "");
+    toy_go(&t, "  iterations: 5\n  n_iter_block: 5\n  confirm: 2\n  confirm_top: 1\n", "");
     h = toy_history(&t);
     n = h.n_iterations;
     cr_assert_eq(n, 9);

@@ -108,17 +108,13 @@ static void print_places(const char *dir)
 
 static void print_end(const char *dir, cn_run_end end)
 {
-    char best[CN_NUM_TEXT], given[CN_NUM_TEXT];
     struct cn_run_status s;
 
     if (cn_run_status(dir, &s, NULL) == CN_OK) {
         printf("\n%s: %s; %lld of %lld iterations.\n", s.name, cn_run_end_text(end),
                (long long)s.committed, (long long)s.total);
         if (s.best_node > 0)
-            printf(
-                "best: node %lld, mean reward %s of %d training%s (the config as given: %s)\n",
-                (long long)s.best_node, cn_text_brief(s.best_reward, best), s.best_count,
-                s.best_count == 1 ? "" : "s", cn_text_brief(s.default_reward, given));
+            cn_cli_print_best("best: ", &s);
     } else {
         printf("\n%s: %s\n", dir, cn_run_end_text(end));
     }

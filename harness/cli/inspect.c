@@ -48,13 +48,31 @@ static void status_json(const struct cn_run_status *s)
     cn_json_add_int(&w, "best_node", s->best_node);
     cn_json_add_int(&w, "best_count", s->best_count);
     cn_json_add_double(&w, "best_reward", s->best_reward);
+    cn_json_add_double(&w, "best_std", s->best_std);
+    cn_json_add_double(&w, "best_bound", s->best_bound);
+    cn_json_add_double(&w, "confidence", s->confidence);
+    cn_json_add_string(&w, "best_regime", s->best_regime);
     cn_json_add_double(&w, "default_reward", s->default_reward);
+    cn_json_add_int(&w, "default_count", s->default_count);
     cn_json_add_bool(&w, "harness_alive", s->harness_alive);
     cn_json_add_string(&w, "holder", s->holder);
     cn_json_add_int(&w, "pending_messages", s->pending_messages);
     cn_json_close(&w);
     puts(cn_buf_str(&b));
     cn_buf_clear(&b);
+}
+
+void cn_cli_print_best(const char *before, const struct cn_run_status *s)
+{
+    char given[CN_NUM_TEXT];
+
+    printf("%snode %lld, %s %s", before, (long long)s->best_node, s->reward, s->best_words);
+    if (s->best_regime[0])
+        printf("; under %s", s->best_regime);
+    if (s->default_count > 0)
+        printf("; the config as given %s of %d", cn_text_brief(s->default_reward, given),
+               s->default_count);
+    putchar('\n');
 }
 
 static void status_text(const char *dir, const struct cn_run_status *s)
@@ -66,10 +84,7 @@ static void status_text(const char *dir, const struct cn_run_status *s)
            (long long)s->committed, (long long)s->total, (long long)s->in_flight,
            (long long)s->block);
     if (s->best_node > 0)
-        printf("  best        node %lld, mean reward %.4f of %d training%s (the config as "
-               "given: %.4f)\n",
-               (long long)s->best_node, s->best_reward, s->best_count,
-               s->best_count == 1 ? "" : "s", s->default_reward);
+        cn_cli_print_best("  best        ", s);
     if (s->harness_alive)
         printf("  harness     %s, last heartbeat %s\n", s->holder,
                cn_clock_iso(s->heartbeat_ms, when));

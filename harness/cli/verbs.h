@@ -17,4 +17,8 @@ int cn_cli_protocol_log(const struct cn_cli_args *args);   /* rules_log.c, and t
 int cn_cli_protocol_diff(const struct cn_cli_args *args);
 int cn_cli_protocol_revert(const struct cn_cli_args *args);
 
+struct cn_run_status;
+/* "node 8, score 0.941 +- 0.012 of 4 (at least 0.923 at 90 %), robust; ..." (inspect.c) */
+void cn_cli_print_best(const char *before, const struct cn_run_status *s);
+
 #endif

@@ -441,7 +441,7 @@ static cn_status make_config(struct making *m, struct cn_node *n)
 {
     struct cn_adopt *a = m->a;
     const struct cn_read_snapshot *s = snapshot_of(a, n->id);
-    const struct cn_node *parent = cn_history_node(&a->out->log.history, n->parent);
+    const struct cn_node *parent = cn_read_origin(&a->out->log.history, n);
     const char *base = cn_yaml_text(a->basis.config, NULL);
     bool taken = false;
     cn_status st = CN_OK;

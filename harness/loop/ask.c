@@ -1,4 +1,5 @@
 /* What other processes may ask of a run, and tell it. See the end of run.h. */
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -82,19 +83,78 @@ static int64_t wanted_iterations(struct cn_store *s)
  * often costs the same for a run of any length. */
 enum { STATUS_WINDOW = 500 };
 
+/* What the ranking's regime is, when the run has known others. */
+static void tell_regime(const struct cn_history *h, int64_t block, char *out, size_t room)
+{
+    const struct cn_block *b = cn_history_block(h, block);
+    struct cn_buf text;
+    bool others = false;
+
+    for (int64_t i = 0; i < h->n_blocks; i++)
+        others = others || !cn_history_same_regime(h, h->blocks[i].number, block);
+    if (!b || !others)
+        return;
+    cn_buf_init(&text, CN_CAP_RECORD);
+    for (int i = 0; i < b->n_regime; i++)
+        cn_buf_printf(&text, "%s%s=%s", i ? ", " : "", b->regime[i].path,
+                      b->regime[i].new_text);
+    cn_text_copy(out, room, cn_buf_str(&text));
+    cn_buf_clear(&text);
+}
+
+/* The setting `confidence`, as the last harness had it. */
+static double wanted_confidence(struct cn_store *s)
+{
+    double x = CN_BEST_CONFIDENCE;
+    struct cn_buf b;
+
+    cn_buf_init(&b, CN_CAP_TEXT);
+    if (cn_store_fact(s, "confidence", &b, NULL) != CN_OK ||
+        !cn_text_parse_double(cn_buf_str(&b), &x))
+        x = CN_BEST_CONFIDENCE;
+    cn_buf_clear(&b);
+    return x;
+}
+
+static cn_status fill_best(const struct cn_history *h, double confidence,
+                           struct cn_run_status *out, struct cn_err *err)
+{
+    struct cn_best_query q = CN_BEST_QUERY_INIT;
+    struct cn_standing first = {0}, m;
+    struct cn_best best;
+    struct cn_buf words;
+    cn_status st;
+
+    q.confidence = confidence;
+    cn_text_copy(out->reward, sizeof out->reward, h->info.reward);
+    out->best_reward = out->default_reward = out->best_std = out->best_bound = (double)NAN;
+    st = cn_history_best(h, &q, &best, err);
+    if (st == CN_OK)
+        st = cn_history_standing(h, &q, 1, &first, err);
+    if (st != CN_OK || !best.first.node)
+        return st;
+    m = cn_standing_metric(&h->info, &best.first);
+    out->best_node = best.first.node->id;
+    out->best_count = (int32_t)m.n;
+    out->best_reward = m.mean;
+    out->best_std = m.std;
+    out->best_bound = h->info.reward_lower_is_better ? m.hi : m.lo;
+    out->confidence = confidence;
+    out->best_block = best.block;
+    cn_buf_init(&words, CN_CAP_RECORD);
+    cn_standing_words(&h->info, &best.first, confidence, &words);
+    cn_text_copy(out->best_words, sizeof out->best_words, cn_buf_str(&words));
+    cn_buf_clear(&words);
+    tell_regime(h, best.block, out->best_regime, sizeof out->best_regime);
+    if (first.node && cn_history_same_regime(h, first.node->block, best.block)) {
+        out->default_reward = cn_standing_metric(&h->info, &first).mean;
+        out->default_count = (int32_t)first.n;
+    }
+    return CN_OK;
+}
+
 static void fill_status(const struct cn_history *h, struct cn_run_status *out)
 {
-    int64_t count = 0;
-    const struct cn_node *best = cn_plan_best(h, 0, INT64_MAX, &out->best_reward, &count);
-    struct cn_spread first = cn_history_spread(h, 1, CN_POOL_SEARCH);
-
-    out->best_node = best ? best->id : 0;
-    out->best_count = (int32_t)count;
-    out->default_reward = first.mean;
-    if (h->info.reward_lower_is_better) { /* people think in the metric */
-        out->best_reward = -out->best_reward;
-        out->default_reward = -out->default_reward;
-    }
     out->n_blocks = h->n_blocks;
     out->block = h->n_blocks;
     out->committed = h->older.searched;
@@ -126,6 +186,8 @@ cn_status cn_run_status(const char *dir, struct cn_run_status *out, struct cn_er
         st = cn_store_window(s, STATUS_WINDOW, &h, err);
     if (st == CN_OK)
         st = cn_store_lease_get(s, &lease, err);
+    if (st == CN_OK)
+        st = fill_best(&h, wanted_confidence(s), out, err);
     if (st == CN_OK) {
         fill_status(&h, out);
         out->total = wanted_iterations(s);

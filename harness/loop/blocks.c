@@ -206,18 +206,22 @@ static cn_status root_config(const struct cn_work *w, const struct cn_node *from
 }
 
 static void tell_root(const struct cn_work *w, const struct cn_node *from, bool of_run,
-                      double mean, int64_t count)
+                      const struct cn_best *best)
 {
-    char text[256];
+    char text[256], mean[CN_NUM_TEXT], lo[CN_NUM_TEXT];
+    const struct cn_standing m = cn_standing_metric(&w->h->info, &best->first);
+    const bool lower = w->h->info.reward_lower_is_better;
 
     if (!from)
         cn_text_copy(text, sizeof text, "first iteration: the config as given");
-    else if (count > 0)
-        cn_text_format(
-            text, sizeof text,
-            "block start: node %lld, the best of %s %lld (mean %.4g of %lld), re-run %s",
-            (long long)from->id, of_run ? "blocks 1 to" : "block", (long long)w->n_blocks, mean,
-            (long long)count, w->out->node.n_mutations ? "under the new regime" : "unchanged");
+    else if (best->first.node)
+        cn_text_format(text, sizeof text,
+                       "block start: node %lld, the best of %s %lld (mean %s of %lld, at %s "
+                       "%s), re-run %s",
+                       (long long)from->id, of_run ? "blocks 1 to" : "block",
+                       (long long)w->n_blocks, cn_text_brief(m.mean, mean), (long long)m.n,
+                       lower ? "most" : "least", cn_text_brief(lower ? m.hi : m.lo, lo),
+                       w->out->node.n_mutations ? "under the new regime" : "unchanged");
     else
         cn_text_format(text, sizeof text,
                        "block start: node %lld, the root of block %lld, which has no result",
@@ -230,19 +234,21 @@ cn_status cn_plan_root(const struct cn_work *w)
     struct cn_mutated m = {0};
     const struct cn_node *from = NULL;
     struct cn_yaml *y = NULL;
-    double mean = (double)NAN;
-    int64_t count = 0;
+    struct cn_best best = {0};
     bool of_run = false;
-    cn_status st;
+    cn_status st = CN_OK;
 
     name_block(w);
     if (w->n_blocks > 0) {
+        struct cn_best_query q = cn_plan_query(w->pl, w->n_blocks);
+
         of_run = cn_partition_replicates(w, w->n_blocks + 1);
-        from = cn_plan_best(w->h, of_run ? 0 : w->n_blocks, INT64_MAX, &mean, &count);
-        if (!from)
-            from = cn_plan_block_root(w->h, w->n_blocks);
+        q.block = of_run ? 0 : w->n_blocks;
+        st = cn_history_best(w->h, &q, &best, w->err);
+        from = best.first.node ? best.first.node : cn_plan_block_root(w->h, w->n_blocks);
     }
-    st = root_config(w, from, &m);
+    if (st == CN_OK)
+        st = root_config(w, from, &m);
     if (st == CN_OK)
         st = cn_yaml_parse("config", m.config, strlen(m.config), &y, w->err);
     if (st == CN_OK && !w->begun)
@@ -250,7 +256,7 @@ cn_status cn_plan_root(const struct cn_work *w)
     if (st == CN_OK)
         st = cn_work_take_node(w, &m, 0, "root", from ? w->pl->settings->proposer : "user");
     if (st == CN_OK)
-        tell_root(w, from, of_run, mean, count);
+        tell_root(w, from, of_run, &best);
     cn_yaml_free(y);
     cn_mutated_clear(&m);
     return st;

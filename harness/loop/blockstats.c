@@ -49,17 +49,20 @@ static void put_dimensions(const struct cn_planner *pl, struct cn_buf *out,
                   s->mutations, s->params_touched, pl->search->training.space.n);
 }
 
-static void put_best(const struct cn_history *h, int64_t block, struct cn_buf *out)
+static void put_best(const struct cn_planner *pl, const struct cn_history *h, int64_t block,
+                     struct cn_buf *out)
 {
-    double mean;
-    int64_t count;
-    char number[CN_NUM_TEXT];
-    const struct cn_node *best = cn_plan_best(h, block, INT64_MAX, &mean, &count);
+    const struct cn_best_query q = cn_plan_query(pl, block);
+    struct cn_best best;
 
-    if (best)
-        cn_buf_printf(out, "%sbest: node %" PRId64 ", mean %s of %" PRId64, gap(out), best->id,
-                      cn_text_brief(h->info.reward_lower_is_better ? -mean : mean, number),
-                      count);
+    if (cn_history_best(h, &q, &best, NULL) != CN_OK) {
+        out->status = CN_ENOMEM;
+        return;
+    }
+    if (!best.first.node)
+        return;
+    cn_buf_printf(out, "%sbest: node %" PRId64 ", ", gap(out), best.first.node->id);
+    cn_standing_words(&h->info, &best.first, best.confidence, out);
 }
 
 void cn_plan_block_note(const struct cn_planner *pl, const struct cn_history *h, int64_t block,
@@ -85,7 +88,7 @@ void cn_plan_block_note(const struct cn_planner *pl, const struct cn_history *h,
                           CN_PLATEAU_TOLERANCE, s.plateau_length);
         else if (s.finished > 0)
             cn_buf_printf(out, "%snot stuck", gap(out));
-        put_best(h, block, out);
+        put_best(pl, h, block, out);
     }
     cn_view_clear(&v);
 }

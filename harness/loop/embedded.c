@@ -85,20 +85,21 @@ static cn_select_rule select_rule(cn_parent_rule r)
     }
 }
 
-static int64_t select_node(const struct cn_work *w, const struct cn_view *v,
-                           const struct cn_rule_choice *choice,
-                           const struct cn_score_table *scores, int64_t *recent)
+static cn_status select_node(const struct cn_work *w, const struct cn_view *v,
+                             const struct cn_rule_choice *choice,
+                             const struct cn_score_table *scores, int64_t *recent,
+                             int64_t *out_node)
 {
     struct cn_select_query q = CN_SELECT_QUERY_INIT;
-    double mean;
-    int64_t count;
-    const struct cn_node *best =
-        choice->parent_rule == CN_PARENT_BEST
-            ? cn_plan_best(w->h, v->block->number, INT64_MAX, &mean, &count)
-            : NULL;
+    const struct cn_best_query ask = cn_plan_query(w->pl, v->block->number);
+    struct cn_best best = {0};
+    cn_status st = CN_OK;
 
-    if (best)
-        return best->id;
+    *out_node = 0;
+    if (choice->parent_rule == CN_PARENT_BEST)
+        st = cn_history_best(w->h, &ask, &best, w->err);
+    if (st != CN_OK)
+        return st;
     q.rule = select_rule(choice->parent_rule);
     q.k = choice->k > 0 ? choice->k : 3;
     q.recent = recent;
@@ -106,14 +107,15 @@ static int64_t select_node(const struct cn_work *w, const struct cn_view *v,
     q.avoid = v->n_facts > 0 ? v->facts[v->n_facts - 1].node : 0;
     q.seed = (uint64_t)w->pl->settings->seed;
     q.iteration = w->id;
-    return cn_select_parent(scores, &q);
+    *out_node = best.first.node ? best.first.node->id : cn_select_parent(scores, &q);
+    return CN_OK;
 }
 
 static cn_status choose_parent(const struct cn_work *w, const struct cn_view *v,
                                const struct cn_rule_choice *choice, char story[STORY],
                                int64_t *out_parent)
 {
-    struct cn_score_table scores;
+    struct cn_score_table scores, allowed;
     int64_t *recent = cn_arena_alloc(&w->out->arena, (size_t)v->n_facts + 1, sizeof *recent);
     const struct cn_score_row *row;
     char text[160] = "nothing is scored yet: parent = root";
@@ -125,7 +127,13 @@ static cn_status choose_parent(const struct cn_work *w, const struct cn_view *v,
     st = cn_plan_scores(w->pl, w->h, v->block->number, &scores, w->err);
     if (st != CN_OK)
         return st;
-    *out_parent = select_node(w, v, choice, &scores, recent);
+    st = cn_plan_allowed(w, v->block->number, &scores, &allowed);
+    if (st == CN_OK)
+        st = select_node(w, v, choice, &allowed, recent, out_parent);
+    if (st != CN_OK) {
+        cn_score_clear(&scores);
+        return st;
+    }
     row = cn_score_get(&scores, *out_parent);
     if (row)
         cn_text_format(text, sizeof text, "%s: node %lld (score %.3f, visits %lld)",
@@ -161,14 +169,16 @@ void cn_plan_rerun(const struct cn_work *w, int64_t node, const char *strategy, 
 
 /* Nothing new can be proposed any more: the best node once again sharpens its mean, and the log
  * says why. */
-void cn_plan_nothing_new(const struct cn_work *w, const struct cn_view *v)
+cn_status cn_plan_nothing_new(const struct cn_work *w, const struct cn_view *v)
 {
-    double mean;
-    int64_t count;
-    const struct cn_node *best = cn_plan_best(w->h, v->block->number, INT64_MAX, &mean, &count);
+    const struct cn_best_query q = cn_plan_query(w->pl, v->block->number);
+    struct cn_best best;
+    cn_status st = cn_history_best(w->h, &q, &best, w->err);
 
-    cn_plan_rerun(w, best ? best->id : v->root->id, "robustness-test",
-                  "no new one-key mutation is left: the best config once more");
+    if (st == CN_OK)
+        cn_plan_rerun(w, best.first.node ? best.first.node->id : v->root->id, "robustness-test",
+                      "no new one-key mutation is left: the best config once more");
+    return st;
 }
 
 /* The offer becomes the plan; `param` is what it changes, -1: several. */
@@ -255,10 +265,8 @@ static cn_status plan_mutation(const struct cn_work *w, const struct cn_view *v,
         return st;
     t.parent = parent ? cn_history_node(w->h, parent) : v->root;
     st = hunt(&t, w, choice, &c, story);
-    if (st == CN_ENOTFOUND) {
-        cn_plan_nothing_new(w, v);
-        return CN_OK;
-    }
+    if (st == CN_ENOTFOUND)
+        return cn_plan_nothing_new(w, v);
     if (st == CN_OK) {
         o.parent = parent;
         o.found = t.found;

@@ -45,7 +45,8 @@ struct loop {
     bool search_over;
     bool done;
     cn_run_end end;
-    int64_t void_in_a_row; /* iterations that could not run, in this process */
+    bool warned[CN_GUARDRAILS_MOST]; /* by this process, of an absent metric */
+    int64_t void_in_a_row;           /* iterations that could not run, in this process */
     int64_t shown_us;
     struct cn_dot drawing; /* the tree's figure, in the background */
     bool redraw;           /* ... and it is out of date */
@@ -84,22 +85,45 @@ static int64_t count_states(const struct cn_history *h, cn_iter_state from, cn_i
 
 /* ------------------------------------------------------------------ books */
 
+/* The mutation of a row of the score file, and the guardrail that its node breaks. */
+static const char *score_words(struct cn_arena *a, const struct cn_ranking *r,
+                               const struct cn_node *node)
+{
+    const struct cn_mutation *m = node && node->n_mutations == 1 ? node->mutations : NULL;
+    const char *words = "";
+    struct cn_buf b;
+
+    cn_buf_init(&b, CN_CAP_RECORD);
+    if (m)
+        cn_buf_printf(&b, "%s: %s -> %s", m->path, m->old_text, m->new_text);
+    for (int64_t i = r->n_kept; i < r->n; i++)
+        if (r->rows[i].node == node) {
+            cn_buf_adds(&b, b.len ? "; " : "none; ");
+            cn_standing_breach(&r->guardrails, &r->rows[i], &b);
+        }
+    if (b.len)
+        words = cn_arena_strdup(a, cn_buf_str(&b));
+    cn_buf_clear(&b);
+    return words ? words : "";
+}
+
 static int score_lines(struct loop *l, int64_t block, struct cn_arena *a,
                        struct cn_score_line **out, double *out_c)
 {
+    struct cn_best_query q = cn_plan_query(&l->r->planner, block);
+    struct cn_ranking r;
     struct cn_score_table t;
     struct cn_score_line *lines = NULL;
     int n = 0;
 
     *out = NULL;
-    if (cn_plan_scores(&l->r->planner, &l->h, block, &t, NULL) != CN_OK)
+    q.state = CN_ITER_COMMITTED;
+    if (cn_history_rank(&l->h, &q, a, &r, NULL) != CN_OK ||
+        cn_plan_scores(&l->r->planner, &l->h, block, &t, NULL) != CN_OK)
         return 0;
     lines = t.n > 0 ? cn_arena_alloc(a, (size_t)t.n, sizeof *lines) : NULL;
     for (int64_t i = 0; lines && i < t.n; i++) {
         const struct cn_node *node = cn_history_node(&l->h, t.rows[i].id);
-        const struct cn_mutation *m = node && node->n_mutations == 1 ? node->mutations : NULL;
-        char *text =
-            m ? cn_arena_printf(a, "%s: %s -> %s", m->path, m->old_text, m->new_text) : NULL;
 
         lines[n++] = (struct cn_score_line){.node = t.rows[i].id,
                                             .parent = t.rows[i].parent,
@@ -107,7 +131,7 @@ static int score_lines(struct loop *l, int64_t block, struct cn_arena *a,
                                             .visits = t.rows[i].visits,
                                             .reward = t.rows[i].reward,
                                             .iteration = t.rows[i].id,
-                                            .mutation = text ? text : ""};
+                                            .mutation = score_words(a, &r, node)};
     }
     *out = lines;
     *out_c = t.c;
@@ -255,6 +279,39 @@ static void tell_committed(struct loop *l, const struct cn_iteration *it,
         l->void_in_a_row = 0;
 }
 
+static bool was_warned(const struct cn_history *h, const char *metric)
+{
+    const size_t n = strlen(metric);
+
+    for (int64_t i = 0; i < h->n_events; i++)
+        if (strcmp(h->events[i].kind, "guardrail") == 0 &&
+            strncmp(h->events[i].text, metric, n) == 0 && h->events[i].text[n] == ' ')
+            return true;
+    return false;
+}
+
+/* A guardrail on a metric that a training did not give is not kept; said once for each metric. */
+static cn_status warn_of_absent(struct loop *l, const struct cn_iteration *it)
+{
+    struct cn_guardrails g;
+    char text[256];
+    cn_status st = cn_best_guardrails(l->h.info.guardrails, &g, l->err);
+
+    for (int i = 0; st == CN_OK && it->outcome == CN_OUTCOME_OK && i < g.n; i++) {
+        if (!isnan(cn_iteration_metric(it, g.rows[i].metric)) || l->warned[i] ||
+            was_warned(&l->h, g.rows[i].metric))
+            continue;
+        l->warned[i] = true;
+        cn_text_format(text, sizeof text,
+                       "%s is absent or undefined in iteration %lld: its guardrail counts as "
+                       "not kept",
+                       g.rows[i].metric, (long long)it->id);
+        cn_run_tell(l->r, "guardrail: %s", text);
+        st = cn_store_event(l->r->store, it->id, "guardrail", text, l->err);
+    }
+    return st;
+}
+
 static cn_status commit_one(struct loop *l, const struct cn_iteration *it)
 {
     struct cn_analysis a = {NULL, NULL, NULL};
@@ -267,6 +324,8 @@ static cn_status commit_one(struct loop *l, const struct cn_iteration *it)
         a.observation = cn_buf_str(&text);
         st = cn_store_analyse(l->r->store, it->id, &a, l->err);
     }
+    if (st == CN_OK)
+        st = warn_of_absent(l, it);
     if (st == CN_OK)
         st = cn_store_commit(l->r->store, it->id, l->err);
     if (st == CN_OK)
@@ -370,15 +429,27 @@ static bool time_is_over(const struct loop *l)
     return l->r->settings.max_hours > 0 && hours >= l->r->settings.max_hours;
 }
 
+/* By the lower bound of a mean, or by the mean of enough trainings: one lucky run does not end a
+ * search. */
 static bool target_is_reached(const struct loop *l)
 {
-    double mean, target = l->r->settings.target;
-    int64_t count;
+    double target = l->r->settings.target;
+    struct cn_best_query q = cn_plan_query(&l->r->planner, 0);
+    struct cn_arena a;
+    struct cn_ranking r;
+    bool reached = false;
 
-    if (isnan(target) || !cn_plan_best(&l->h, 0, INT64_MAX, &mean, &count))
+    if (isnan(target))
         return false;
-    return count >= l->r->settings.target_count &&
-           mean >= (l->h.info.reward_lower_is_better ? -target : target);
+    target = l->h.info.reward_lower_is_better ? -target : target;
+    cn_arena_init(&a, CN_CAP_ARENA);
+    if (cn_history_rank(&l->h, &q, &a, &r, NULL) ==
+        CN_OK) /* no memory: asked again next turn */
+        for (int64_t i = 0; i < r.n_kept && !reached; i++)
+            reached = r.rows[i].lo >= target ||
+                      (r.rows[i].n >= l->r->settings.target_count && r.rows[i].mean >= target);
+    cn_arena_clear(&a);
+    return reached;
 }
 
 /* After the search: every block closed, every confirmation done, the last figure drawn. */
@@ -575,9 +646,10 @@ static void show(struct loop *l)
 {
     const struct cn_run_explore_opts *o = l->r->opts;
     char note[160] = "";
-    int64_t done = 0, count;
-    double mean;
-    const struct cn_node *best;
+    const struct cn_best_query q = cn_plan_query(&l->r->planner, 0);
+    struct cn_best best;
+    struct cn_buf words;
+    int64_t done = 0;
 
     if (!o || !o->progress || (!l->changed && cn_clock_mono_us() - l->shown_us < SHOW_EVERY_US))
         return;
@@ -586,11 +658,14 @@ static void show(struct loop *l)
     for (int64_t i = 0; i < l->h.n_iterations; i++)
         done +=
             !l->h.iterations[i].confirmation && l->h.iterations[i].state == CN_ITER_COMMITTED;
-    best = cn_plan_best(&l->h, 0, INT64_MAX, &mean, &count);
-    if (best)
-        cn_text_format(note, sizeof note, "%lld running, best %.4g (node %lld)",
+    cn_buf_init(&words, CN_CAP_RECORD);
+    if (cn_history_best(&l->h, &q, &best, NULL) == CN_OK && best.first.node) {
+        cn_standing_words(&l->h.info, &best.first, best.confidence, &words);
+        cn_text_format(note, sizeof note, "%lld running, best: node %lld, %.100s",
                        (long long)count_states(&l->h, CN_ITER_SUBMITTED, CN_ITER_RUNNING),
-                       l->h.info.reward_lower_is_better ? -mean : mean, (long long)best->id);
+                       (long long)best.first.node->id, cn_buf_str(&words));
+    }
+    cn_buf_clear(&words);
     o->progress(o->ctx, done, l->r->settings.iterations, note);
 }
 
@@ -613,7 +688,7 @@ static cn_status begin(struct loop *l)
 {
     struct cn_run *r = l->r;
     struct cn_local_opts lo = CN_LOCAL_OPTS_INIT;
-    char total[32];
+    char total[32], confidence[CN_NUM_TEXT];
     cn_status st = CN_OK;
 
     lo.slots = (int32_t)r->settings.n_parallel;
@@ -626,6 +701,9 @@ static cn_status begin(struct loop *l)
         st = cn_local_new(&lo, &r->executor, l->err);
     if (st == CN_OK)
         st = cn_store_fact_set(r->store, "iterations", total, l->err);
+    if (st == CN_OK)
+        st = cn_store_fact_set(r->store, "confidence",
+                               cn_text_double(r->settings.confidence, confidence), l->err);
     if (st == CN_OK)
         st = cn_store_fact_set(r->store, "end", "", l->err);
     if (st == CN_OK)

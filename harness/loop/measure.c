@@ -244,18 +244,41 @@ static void compare(const struct cn_history *h, const struct cn_iteration *it,
                       (long long)other, metric_of(&h->info, sum / n), n);
 }
 
-static void tell_best(const struct cn_history *h, const struct cn_iteration *it,
-                      struct cn_buf *out)
+static void tell_best(const struct cn_run *r, const struct cn_history *h,
+                      const struct cn_iteration *it, struct cn_buf *out)
 {
-    double mean;
-    int64_t count;
-    const struct cn_node *best = cn_plan_best(h, it->block, it->id, &mean, &count);
+    struct cn_best_query q = cn_plan_query(&r->planner, it->block);
+    struct cn_best best;
+    char mean[CN_NUM_TEXT];
 
-    if (best && best->id == it->node)
+    q.last = it->id; /* what others that run beside it will say does not enter */
+    if (cn_history_best(h, &q, &best, NULL) != CN_OK) {
+        out->status = CN_ENOMEM;
+        return;
+    }
+    if (best.first.node && best.first.node->id == it->node)
         cn_buf_printf(out, "; the best of block %lld so far", (long long)it->block);
-    else if (best)
-        cn_buf_printf(out, "; best of block %lld so far: node %lld (%.4g)",
-                      (long long)it->block, (long long)best->id, metric_of(&h->info, mean));
+    else if (best.first.node)
+        cn_buf_printf(out, "; best of block %lld so far: node %lld (%s of %lld)",
+                      (long long)it->block, (long long)best.first.node->id,
+                      cn_text_brief(metric_of(&h->info, best.first.mean), mean),
+                      (long long)best.first.n);
+}
+
+/* The node's mean metrics with this training break a guardrail. */
+static void tell_breach(const struct cn_run *r, const struct cn_history *h,
+                        const struct cn_iteration *it, struct cn_buf *out)
+{
+    struct cn_best_query q = cn_plan_query(&r->planner, 0);
+    struct cn_guardrails g;
+    struct cn_standing s;
+
+    q.last = it->id;
+    if (cn_best_guardrails(h->info.guardrails, &g, NULL) != CN_OK || g.n == 0 ||
+        cn_history_standing(h, &q, it->node, &s, NULL) != CN_OK || !s.node || s.broken < 0)
+        return;
+    cn_buf_adds(out, "; ");
+    cn_standing_breach(&g, &s, out);
 }
 
 static void tell_time(const struct cn_run *r, const struct cn_iteration *it, struct cn_buf *out)
@@ -277,7 +300,8 @@ void cn_run_observe(const struct cn_run *r, const struct cn_history *h,
     cn_buf_printf(out, "%s %.4g", h->info.reward, metric_of(&h->info, it->reward));
     if (!it->confirmation) {
         compare(h, it, out);
-        tell_best(h, it, out);
+        tell_best(r, h, it, out);
+        tell_breach(r, h, it, out);
     }
     tell_time(r, it, out);
 }

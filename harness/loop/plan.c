@@ -72,7 +72,7 @@ uint64_t cn_work_seed(const struct cn_work *w, int64_t iteration)
 }
 
 /* simulation.seed = iteration*1000 + slot, training.seed = that + 500. Same data: the block's
- * first simulation seed. */
+ * first simulation seed. A repeat that is paired with another node has its seeds already. */
 static void set_seeds(const struct cn_work *w, int64_t block_first)
 {
     struct cn_iteration *it = &w->out->iteration;
@@ -80,9 +80,11 @@ static void set_seeds(const struct cn_work *w, int64_t block_first)
     bool same_data = strcmp(w->pl->settings->seed_mode, "same-data-robustness") == 0;
 
     it->slot = (int32_t)((w->id - 1) % w->pl->settings->n_parallel);
-    it->sim_seed = cn_work_seed(w, w->id);
-    it->train_seed = it->sim_seed + CN_TRAIN_SEED_OFFSET;
     it->seed_mode = cn_work_words(w, w->pl->settings->seed_mode);
+    if (!it->train_seed) {
+        it->sim_seed = cn_work_seed(w, w->id);
+        it->train_seed = it->sim_seed + CN_TRAIN_SEED_OFFSET;
+    }
     if (same_data)
         it->sim_seed = first ? first->sim_seed : cn_work_seed(w, block_first);
 }
@@ -116,6 +118,22 @@ void cn_work_begin(struct cn_work *w, const struct cn_planner *pl, const struct 
                                            .job = ""};
 }
 
+/* A repeat for the noise, else the proposer's turn. A repeat is compared with the block's root:
+ * control and treatment under the same seeds. */
+static cn_status plan_by_search(const struct cn_work *w, struct cn_view *v)
+{
+    struct cn_iteration *it = &w->out->iteration;
+    bool planned = false;
+    cn_status st = cn_plan_noise(w, v, &planned);
+
+    if (st == CN_OK && !planned)
+        st = strcmp(w->pl->settings->proposer, "embedded") == 0 ? cn_plan_embedded(w, v)
+                                                                : cn_plan_point(w, v);
+    if (st == CN_OK && it->replicate && !it->train_seed && v->root)
+        cn_plan_pair_seeds(w, it->node, v->root->id);
+    return st;
+}
+
 static cn_status plan_inside(const struct cn_work *w, const struct cn_block *b)
 {
     struct cn_work inside = *w;
@@ -127,10 +145,8 @@ static cn_status plan_inside(const struct cn_work *w, const struct cn_block *b)
         return st;
     w->out->iteration.block = b->number;
     st = cn_plan_partition(w, &v, &inside.opt_focus, &planned);
-    if (st == CN_OK && !planned && strcmp(w->pl->settings->proposer, "embedded") == 0)
-        st = cn_plan_embedded(&inside, &v);
-    else if (st == CN_OK && !planned)
-        st = cn_plan_point(&inside, &v);
+    if (st == CN_OK && !planned)
+        st = plan_by_search(&inside, &v);
     cn_view_clear(&v);
     return st;
 }

@@ -19,6 +19,7 @@
 #include "harness/loop/mutation.h"
 #include "harness/loop/settings.h"
 #include "harness/loop/trainer.h"
+#include "logs/best.h"
 #include "logs/record.h"
 #include "protocols/protocol.h"
 #include "ucb/score.h"
@@ -47,9 +48,11 @@ struct cn_plan {
 CN_MUST_CHECK cn_status cn_plan_next(const struct cn_planner *pl, const struct cn_history *h,
                                      struct cn_plan *out, struct cn_err *err);
 
-/* The next fresh-seed replicate after the search: default and best in turn, each pair under the
- * same seeds. When the best was found under another simulation regime, the default config is
- * trained under that one. CN_ENOTFOUND: all done, or there is nothing to confirm. */
+/* The next fresh-seed replicate after the search, in rounds: the default, the best, and while its
+ * interval overlaps the best's, the second best (explore.confirm_top), all of a round under the
+ * same seeds, which the search never used. When the best was found under another simulation
+ * regime, the default config is trained under that one. CN_ENOTFOUND: all done, or there is
+ * nothing to confirm. */
 CN_MUST_CHECK cn_status cn_plan_confirmation(const struct cn_planner *pl,
                                              const struct cn_history *h, struct cn_plan *out,
                                              struct cn_err *err);
@@ -60,10 +63,8 @@ void cn_plan_clear(struct cn_plan *p);
 int64_t cn_plan_searched(const struct cn_history *h); /* iterations planned in the search */
 int64_t cn_plan_block_count(const struct cn_history *h, int64_t block);
 const struct cn_block *cn_plan_open_block(const struct cn_history *h); /* NULL: none is open */
-/* The node with the highest mean over the search's ok iterations with ids up to `last`; NULL:
- * none. Blocks: 0 = all. */
-const struct cn_node *cn_plan_best(const struct cn_history *h, int64_t block, int64_t last,
-                                   double *out_mean, int64_t *out_count);
+/* What the planner asks of logs/best.h: who leads in this block (0: in the run), now. */
+struct cn_best_query cn_plan_query(const struct cn_planner *pl, int64_t block);
 /* The node that the block began with; NULL before it is planned. */
 const struct cn_node *cn_plan_block_root(const struct cn_history *h, int64_t block);
 

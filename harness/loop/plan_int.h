@@ -109,12 +109,26 @@ CN_MUST_CHECK cn_status cn_plan_reversion(const struct cn_work *w, const struct 
 /* The whole point as a change of the block's root, vetted (points.c). */
 CN_MUST_CHECK cn_status cn_plan_vet_point(const struct cn_work *w, const struct cn_view *v,
                                           const double *point, struct cn_mutated *m);
+/* -- noise (noise.c) -- */
+
+/* The noise floor and the doubt about who leads, before the proposer: when a training is better
+ * spent on a repeat, the plan is that repeat and *out_planned is true. */
+CN_MUST_CHECK cn_status cn_plan_noise(const struct cn_work *w, const struct cn_view *v,
+                                      bool *out_planned);
+/* A repeat of `node` that is to be compared with `other` gets seeds that `other` was trained
+ * under and `node` was not (common random numbers); when there are none, it gets fresh ones. */
+void cn_plan_pair_seeds(const struct cn_work *w, int64_t node, int64_t other);
+/* The rows whose nodes keep the guardrails, as parents by choice; all of them when none does.
+ * The rows live in the plan's arena: never clear `out`. */
+CN_MUST_CHECK cn_status cn_plan_allowed(const struct cn_work *w, int64_t block,
+                                        const struct cn_score_table *scores,
+                                        struct cn_score_table *out);
 
 /* Train an existing node again. */
 void cn_plan_rerun(const struct cn_work *w, int64_t node, const char *strategy,
                    const char *why);
 /* Nothing new can be proposed any more: the best node once again sharpens its mean, and the log
  * says why. */
-void cn_plan_nothing_new(const struct cn_work *w, const struct cn_view *v);
+CN_MUST_CHECK cn_status cn_plan_nothing_new(const struct cn_work *w, const struct cn_view *v);
 
 #endif

@@ -106,10 +106,8 @@ cn_status cn_plan_point(const struct cn_work *w, const struct cn_view *v)
     model = tpe && cn_tpe_is_ready(tpe);
     st = find_point(w, v, model ? tpe : NULL, &m);
     cn_tpe_free(tpe);
-    if (st == CN_EEXIST) {
-        cn_plan_nothing_new(w, v);
-        return CN_OK;
-    }
+    if (st == CN_EEXIST)
+        return cn_plan_nothing_new(w, v);
     if (st == CN_OK)
         st = cn_work_take_node(w, &m, 0, "explore", proposer);
     if (st == CN_OK)

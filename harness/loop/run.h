@@ -122,12 +122,20 @@ CN_MUST_CHECK cn_status cn_run_say(const char *dir, const char *text, struct cn_
 struct cn_run_status {
     char name[256], state[32]; /* state: "running", "waiting" (no harness), "done", "stopped" */
     int64_t committed, in_flight, total, block, n_blocks;
-    int64_t best_node;  /* 0: none yet */
-    int32_t best_count; /* trainings behind best_reward */
-    double best_reward,
-        default_reward; /* means of the metric as the trainer gave it; NaN when absent */
-    bool harness_alive; /* the run's lock is held */
-    char holder[256];   /* host and pid of the lease's last holder */
+    /* Who leads by its lower bound (logs/best.h), and the config as given under the same regime:
+     * the metric as the trainer gave it, NaN when absent. */
+    char reward[64];                    /* name of the metric */
+    int64_t best_node;                  /* 0: none yet */
+    int32_t best_count, default_count;  /* trainings behind the means */
+    double best_reward, default_reward; /* means */
+    double best_std;                    /* NaN for one training */
+    double best_bound;  /* the mean is at least (lower is better: at most) this; NaN: unknown */
+    double confidence;  /* of best_bound */
+    int64_t best_block; /* of the regime that both are of */
+    char best_words[160];  /* "0.941 +- 0.012 of 4 (at least 0.923 at 90 %), robust" */
+    char best_regime[160]; /* "simulation.noise=0.05"; "" when blocks do not differ */
+    bool harness_alive;    /* the run's lock is held */
+    char holder[256];      /* host and pid of the lease's last holder */
     int64_t heartbeat_ms, pending_messages;
 };
 CN_MUST_CHECK cn_status cn_run_status(const char *dir, struct cn_run_status *out,

@@ -33,6 +33,7 @@ struct cn_settings {
     /* Per iteration; iterations in a row that could not run. */
     int64_t infra_retries, give_up_after;
     int64_t confirm;      /* fresh-seed replicates of best and default at the end, each */
+    int64_t confirm_top;  /* configs confirmed: the best and those that overlap it, at most */
     int64_t target_count; /* trainings behind a mean that reaches the target */
     double target;        /* on the metric; NaN: none */
     double max_hours;     /* 0: none */

@@ -77,27 +77,13 @@ static double node_mean(const struct cn_history *h, int64_t node, int64_t last, 
     return n > 0 ? sum / (double)n : (double)NAN;
 }
 
-const struct cn_node *cn_plan_best(const struct cn_history *h, int64_t block, int64_t last,
-                                   double *out_mean, int64_t *out_count)
+struct cn_best_query cn_plan_query(const struct cn_planner *pl, int64_t block)
 {
-    const struct cn_node *best = NULL;
+    struct cn_best_query q = CN_BEST_QUERY_INIT;
 
-    *out_mean = (double)NAN;
-    *out_count = 0;
-    for (int64_t i = 0; i < h->n_nodes; i++) {
-        int64_t n;
-        double mean;
-
-        if (block && h->nodes[i].block != block)
-            continue;
-        mean = node_mean(h, h->nodes[i].id, last, &n);
-        if (n > 0 && (!best || mean > *out_mean)) {
-            best = &h->nodes[i];
-            *out_mean = mean;
-            *out_count = n;
-        }
-    }
-    return best;
+    q.block = block;
+    q.confidence = pl->settings->confidence;
+    return q;
 }
 
 /* ------------------------------------------------------------------ one block */
