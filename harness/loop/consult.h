@@ -46,6 +46,10 @@ struct cn_need {
     int n_propose;
     int64_t block;    /* the open one, or the one that is over */
     bool next_regime; /* BLOCK_END: the simulation regime of the next block may be proposed */
+    /* Words of others for the prompt, shown as they are; NULL or "": none. */
+    const char *classical;   /* what the classical proposer would do now (hybrid) */
+    const char *budget;      /* what is left: hours, dollars, tokens */
+    const char *predictions; /* those still open, and how earlier ones came out */
 };
 
 struct cn_said_analysis {

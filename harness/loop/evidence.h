@@ -1,8 +1,8 @@
 /* What a model is shown: the prompt of one exchange, from the record alone and within a budget.
  *
- *     st = cn_evidence_make(run, history, &need, caps, &e, &err);
- *     request.system = e.system; ... request.messages = &e.message;
- *     cn_evidence_clear(&e);
+ *     st = cn_evidence_make(run, history, &need, caps, 0, &shown, &err);
+ *     request.system = shown.system; ... request.messages = &shown.message;
+ *     cn_shown_clear(&shown);
  *
  * The prefix is byte-stable within a block (role, contract, protocol; a cache mark at its end), then
  * what changes seldom (memory; a second mark), then what changes every time: block info, tree with
@@ -21,7 +21,8 @@
 
 enum { CN_EVIDENCE_SECTIONS = 32 };
 
-struct cn_evidence {
+/* (struct cn_evidence is another thing: what the record says of single changes, logs/evidence.h.) */
+struct cn_shown {
     struct cn_arena arena; /* owns everything below */
     struct cn_llm_block *system;
     int n_system;
@@ -40,8 +41,8 @@ struct cn_run;
 CN_MUST_CHECK cn_status cn_evidence_make(struct cn_run *r, const struct cn_history *h,
                                          const struct cn_need *need,
                                          const struct cn_llm_caps *caps, size_t budget,
-                                         struct cn_evidence *out, struct cn_err *err);
-void cn_evidence_clear(struct cn_evidence *e);
+                                         struct cn_shown *out, struct cn_err *err);
+void cn_shown_clear(struct cn_shown *e);
 
 /* Words that answer the model's questions (tools read_node, read_config, read_log, read_figure). */
 CN_MUST_CHECK cn_status cn_evidence_node(const struct cn_history *h, int64_t node,
