@@ -11,3 +11,4 @@ cn_script_test(e2e_kill_seam_edits_sample COMMAND ${e2e}/kill_seam.sh ${bin} 11 
 cn_script_test(e2e_kill_seam COMMAND ${e2e}/kill_seam.sh ${bin} LABELS full e2e TIMEOUT 1800)
 cn_script_test(e2e_kill_seam_edits COMMAND ${e2e}/kill_seam.sh ${bin} 1 1 edits LABELS full e2e TIMEOUT 1800)
 cn_script_test(e2e_kill_random COMMAND ${e2e}/kill_random.sh ${bin} 120 LABELS full e2e TIMEOUT 1200)
+cn_script_test(e2e_records COMMAND ${e2e}/records.sh ${bin} LABELS full e2e TIMEOUT 600)

@@ -16,6 +16,7 @@ cn_test(test_loop_run DEPS loop SOURCES ${toy} DEPENDS cairn-job toy_trainer PRI
 cn_test(test_loop_rules DEPS loop SOURCES ${toy} DEPENDS cairn-job toy_trainer PRIVATE_LIBS m TIMEOUT 300)
 cn_test(test_loop_watch DEPS loop SOURCES ${toy} DEPENDS cairn-job toy_trainer PRIVATE_LIBS m TIMEOUT 300)
 cn_test(test_loop_edits DEPS loop SOURCES ${toy} DEPENDS cairn-job toy_trainer PRIVATE_LIBS m TIMEOUT 300)
+cn_test(test_loop_archive DEPS loop SOURCES ${toy} DEPENDS cairn-job toy_trainer PRIVATE_LIBS m TIMEOUT 300)
 cn_test(test_loop_audit DEPS loop SOURCES ${toy} DEPENDS cairn-job toy_trainer PRIVATE_LIBS m PkgConfig::sqlite TIMEOUT 300)
 cn_test(test_loop_adopt DEPS loop SOURCES ${toy} DEPENDS cairn-job toy_trainer PRIVATE_LIBS m TIMEOUT 300)
 cn_test(test_loop_principles DEPS loop SOURCES ${toy} DEPENDS cairn-job toy_trainer PRIVATE_LIBS m TIMEOUT 300)

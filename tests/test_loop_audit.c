@@ -19,7 +19,7 @@ static struct cn_audit a;
 static void set_up(void)
 {
     toy_init(&t);
-    toy_go(&t, "  iterations: 5\n  n_iter_block: 3\n  confirm: 1\n", "");
+    toy_go(&t, "  iterations: 4\n  n_iter_block: 2\n  confirm: 0\n", "");
 }
 
 static void tear_down(void)
@@ -66,7 +66,7 @@ Test(loop_audit, a_run_as_it_ended_has_nothing_to_find)
 {
     audit(false);
     cr_assert_eq(a.n, 0, "%s", a.n ? a.findings[0].text : "");
-    cr_assert_geq(a.iterations, 6);
+    cr_assert_geq(a.iterations, 4);
     cr_assert_eq(a.folders, a.iterations);
     cr_assert_gt(a.texts, 2);
 }

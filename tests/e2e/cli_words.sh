@@ -19,7 +19,7 @@ expect() {
 
 expect 2 "usage: cairn VERB" "$cairn"
 expect 0 "cairn resume" "$cairn" resume --help
-for verb in demo explore resume status tree log stop say verify rebuild train generate evaluate plot describe protocol import doctor; do
+for verb in demo explore resume status tree log stop say verify rebuild train generate evaluate plot describe protocol import export gc doctor; do
     expect 0 "^example:" "$cairn" "$verb" --help
 done
 expect 2 "did you mean 'explore'" "$cairn" explre
