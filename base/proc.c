@@ -32,7 +32,7 @@
 
 extern char **environ;
 
-enum { FD_INHERIT = -1, FD_NULL = -2, SLICE_MS = 20, READ_BYTES = 65536 };
+enum { FD_INHERIT = -1, FD_NULL = -2, SLICE_MS = 20, TICK_MS = 100, READ_BYTES = 65536 };
 
 /* Real time, not base/clock.h: children do not live in a frozen clock. */
 static int64_t real_ms(void)
@@ -467,6 +467,7 @@ void cn_proc_kill_group(pid_t pid, int64_t grace_ms)
 enum { IN, OUT, ERR };
 
 struct run {
+    const struct cn_proc_opts *o;
     const char *program;
     const char *input;
     size_t input_n, written;
@@ -534,6 +535,18 @@ static cn_status drain(struct run *r, int which, bool *out_more, struct cn_err *
     return CN_OK;
 }
 
+/* For how long to sleep, and the caller's turn: it is called at least every TICK_MS. */
+static int next_wait(const struct run *r, int wait, bool ended, bool watched)
+{
+    if (r->o->tick)
+        r->o->tick(r->o->tick_ctx);
+    if (ended)
+        return 0;
+    if ((r->o->tick || r->o->stop) && wait > TICK_MS)
+        wait = TICK_MS;
+    return !watched && wait > SLICE_MS ? SLICE_MS : wait;
+}
+
 /* Feed and drain until the child has ended and its pipes are empty. A grandchild that holds a
  * pipe open does not keep us. */
 static cn_status exchange(struct run *r, int64_t deadline, int64_t timeout_ms,
@@ -555,13 +568,11 @@ static cn_status exchange(struct run *r, int64_t deadline, int64_t timeout_ms,
                             r->program, (long long)timeout_ms);
             break;
         }
-        if (timeout_ms < 0)
-            wait = 3600000;
-        if (ended)
-            wait = 0;
-        else if (watch < 0 && wait > SLICE_MS)
-            wait = SLICE_MS;
-        (void)poll(p, 4, wait);
+        if (r->o->stop && *r->o->stop) {
+            st = cn_err_set(err, CN_ESTOPPED, "%s: stopped on request", r->program);
+            break;
+        }
+        (void)poll(p, 4, next_wait(r, timeout_ms < 0 ? 3600000 : wait, ended, watch >= 0));
         /* Before reading: what it wrote is then in the pipe. */
         ended = ended || has_ended(r->pid);
         more = false;
@@ -619,7 +630,8 @@ cn_status cn_proc_run(const struct cn_proc_opts *o, const char *input, size_t in
                       int64_t timeout_ms, struct cn_buf *opt_stdout, struct cn_buf *opt_stderr,
                       struct cn_proc_exit *out, struct cn_err *err)
 {
-    struct run r = {.program = o->argv[0],
+    struct run r = {.o = o,
+                    .program = o->argv[0],
                     .input = input,
                     .input_n = input_n,
                     .into = {NULL, opt_stdout, opt_stderr},

@@ -7,6 +7,7 @@
 #ifndef CN_BASE_PROC_H
 #define CN_BASE_PROC_H
 
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -27,10 +28,16 @@ struct cn_proc_opts {
     int stdout_fd;    /* -1: inherited; -2: /dev/null */
     int stderr_fd;    /* -1: inherited; -2: /dev/null */
     int keep_fd;      /* one more descriptor to leave open in the child, -1: none */
+    /* cn_proc_run only. Called about ten times a second while it waits (a lease is renewed there);
+     * may be NULL. */
+    void (*tick)(void *ctx);
+    void *tick_ctx;
+    const volatile sig_atomic_t
+        *stop; /* non-zero: the group is killed, CN_ESTOPPED; may be NULL */
 };
-#define CN_PROC_OPTS_INIT                             \
-    {                                                 \
-        NULL, NULL, NULL, NULL, false, -1, -1, -1, -1 \
+#define CN_PROC_OPTS_INIT                                               \
+    {                                                                   \
+        NULL, NULL, NULL, NULL, false, -1, -1, -1, -1, NULL, NULL, NULL \
     }
 
 /* Start; *out_pid > 0. A missing program or folder is an error here (CN_ENOTFOUND), not in the

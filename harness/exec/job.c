@@ -17,9 +17,8 @@
 #include "base/caps.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "base/secret.h"
 #include "base/text.h"
-
-extern char **environ;
 
 static const char *const ended_names[] = {
 #define X(name, text) text,
@@ -425,47 +424,12 @@ int cn_job_kill_leftovers(const char *dir, const char *token, int64_t attempt)
 
 /* ------------------------------------------------------------------ secrets */
 
-static bool looks_secret(const char *name)
-{
-    static const char *const ends[] = {"_API_KEY", "_TOKEN", "_SECRET", "_PASSWORD",
-                                       "_ACCESS_KEY"};
-    static const char *const starts[] = {"ANTHROPIC_", "OPENAI_"};
-
-    for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++)
-        if (cn_text_ends(name, ends[i]))
-            return true;
-    for (size_t i = 0; i < sizeof starts / sizeof starts[0]; i++)
-        if (cn_text_starts(name, starts[i]))
-            return true;
-    return false;
-}
-
 void cn_job_names_free(char **names)
 {
-    for (char **p = names; p && *p; p++)
-        cn_free(*p);
-    cn_free(names);
+    cn_secret_names_free(names);
 }
 
 char **cn_job_secret_names(void)
 {
-    size_t n = 0, kept = 0;
-    char **names;
-
-    while (environ && environ[n])
-        n++;
-    names = cn_alloc(n + 1, sizeof *names);
-    for (size_t i = 0; names && i < n; i++) {
-        char *name = cn_strndup(environ[i], strcspn(environ[i], "="));
-
-        if (!name) {
-            cn_job_names_free(names);
-            return NULL;
-        }
-        if (looks_secret(name))
-            names[kept++] = name;
-        else
-            cn_free(name);
-    }
-    return names;
+    return cn_secret_names();
 }

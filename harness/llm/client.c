@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/rng.h"
+#include "base/secret.h"
 #include "base/text.h"
 #include "harness/llm/budget.h"
 #include "harness/llm/command.h"
@@ -38,6 +39,19 @@ struct cn_llm {
 
 /* ------------------------------------------------------------------ 1 opening */
 
+/* A server of the user's own costs nothing, unless their prices file names its model. */
+static cn_status find_price(struct cn_llm *l, struct cn_err *err)
+{
+    cn_status st = CN_OK;
+
+    memset(&l->price, 0, sizeof l->price);
+    if (!l->at.local || l->prices)
+        st = cn_price_find(l->at.model, l->prices, &l->price, err);
+    if (l->at.local && isnan(l->price.input))
+        memset(&l->price, 0, sizeof l->price);
+    return st;
+}
+
 static cn_status set_up(struct cn_llm *l, struct cn_err *err)
 {
     cn_status st = cn_provider_parse(l->o.spec, &l->at, err);
@@ -45,7 +59,7 @@ static cn_status set_up(struct cn_llm *l, struct cn_err *err)
     if (st == CN_OK)
         st = cn_key_find(&l->at, l->o.key_file, l->o.key_command, &l->key, err);
     if (st == CN_OK)
-        st = cn_price_find(l->at.model, l->prices, &l->price, err);
+        st = find_price(l, err);
     if (st != CN_OK)
         return st;
     if (l->at.kind == CN_PROVIDER_HTTP) {
@@ -134,6 +148,7 @@ struct attempt {
     struct cn_stream *stream; /* owned; NULL until events come */
     struct cn_sse sse;
     bool sse_open, sent;
+    bool enough; /* the stream's end has come */
     int status;
     struct cn_llm_answer *answer;
     struct cn_llm_trouble trouble;
@@ -143,8 +158,10 @@ struct attempt {
 static cn_status on_event(void *ctx, const struct cn_sse_event *e, struct cn_err *err)
 {
     struct attempt *t = ctx;
+    cn_status st = cn_stream_event(t->stream, e, err);
 
-    return cn_stream_event(t->stream, e, err);
+    t->enough = st == CN_OK && cn_stream_ended(t->stream);
+    return st;
 }
 
 /* Bytes of the stream: kept for the record, then parsed. */
@@ -169,6 +186,19 @@ static cn_status open_stream(struct attempt *t, const struct cn_dialect *d, stru
     return st;
 }
 
+/* The provider's own words about it; the request's number stays. */
+static void take_trouble(struct attempt *t, const struct cn_llm_trouble *theirs)
+{
+    char id[sizeof theirs->request_id];
+
+    if (theirs->kind == CN_LLM_TROUBLE_NONE)
+        return;
+    cn_text_copy(id, sizeof id, t->trouble.request_id);
+    t->trouble = *theirs;
+    if (!t->trouble.request_id[0])
+        cn_text_copy(t->trouble.request_id, sizeof t->trouble.request_id, id);
+}
+
 /* The answer out of what came; a stream that broke may still say what it cost. */
 static cn_status take_stream(struct attempt *t, struct cn_err *err)
 {
@@ -176,8 +206,30 @@ static cn_status take_stream(struct attempt *t, struct cn_err *err)
 
     if (st == CN_OK)
         st = cn_stream_end(t->stream, t->answer, err);
-    if (st != CN_OK && cn_stream_trouble(t->stream)->kind != CN_LLM_TROUBLE_NONE)
-        t->trouble = *cn_stream_trouble(t->stream);
+    if (st != CN_OK)
+        take_trouble(t, cn_stream_trouble(t->stream));
+    return st;
+}
+
+/* A whole reply: one JSON value, or the events of a stream that was not called one. */
+static cn_status take_reply(struct attempt *t, const struct cn_dialect *d)
+{
+    static const char *const begins[] = {"event:", "data:",  ":",
+                                         "id:",    "retry:", "\xEF\xBB\xBF"};
+    const char *text = cn_buf_str(&t->reply);
+    struct cn_llm_trouble trouble;
+    cn_status st;
+
+    for (size_t i = 0; i < sizeof begins / sizeof *begins; i++)
+        if (cn_text_starts(text, begins[i])) {
+            st = t->sse_open ? CN_OK : open_stream(t, d, &t->why);
+            if (st == CN_OK)
+                st = cn_sse_feed(&t->sse, text, t->reply.len, &t->why);
+            return st == CN_OK || t->enough ? take_stream(t, &t->why) : st;
+        }
+    st = cn_dialect_answer(d, text, t->reply.len, t->answer, &trouble, &t->why);
+    if (st != CN_OK)
+        take_trouble(t, &trouble);
     return st;
 }
 
@@ -187,8 +239,7 @@ static void call_it(struct attempt *t, cn_llm_trouble_kind kind, cn_llm_remedy r
         return;
     t->trouble.kind = kind;
     t->trouble.remedy = remedy;
-    cn_text_format(t->trouble.message, sizeof t->trouble.message, "%.*s",
-                   (int)(sizeof t->trouble.message - 1), t->why.text);
+    cn_text_copy(t->trouble.message, sizeof t->trouble.message, t->why.text);
 }
 
 static int headers_of(const struct cn_llm *l, struct cn_http_header *h, char *auth, size_t room)
@@ -208,12 +259,30 @@ static int headers_of(const struct cn_llm *l, struct cn_http_header *h, char *au
     return n;
 }
 
+/* No answer: a status that is no success, or none at all. */
+static cn_status failed(struct attempt *t, cn_status st)
+{
+    bool spoke = t->status >= 200 && t->status < 300;
+
+    if (st == CN_OK) {
+        cn_llm_trouble_of(&t->http, st, cn_clock_now_ms(), &t->trouble);
+        return CN_EIO;
+    }
+    if (spoke && (st == CN_EIO || st == CN_EINPUT || st == CN_ECAP)) {
+        call_it(t, CN_LLM_TROUBLE_BROKEN, CN_LLM_DO_RETRY); /* it broke off while it spoke */
+    } else {
+        cn_llm_trouble_of(&t->http, st, cn_clock_now_ms(), &t->trouble);
+        cn_text_copy(t->trouble.message, sizeof t->trouble.message, t->why.text);
+    }
+    return st;
+}
+
 static cn_status over_http(struct attempt *t)
 {
     const struct cn_llm *l = t->l;
     struct cn_http_call c = CN_HTTP_CALL_INIT;
     struct cn_http_header h[4];
-    char auth[4200] = "";
+    char auth[4200];
     cn_status st = open_stream(t, l->at.dialect, &t->why);
 
     c.url = l->at.url;
@@ -226,28 +295,24 @@ static cn_status over_http(struct attempt *t)
     c.cap = REPLY_CAP;
     c.on_bytes = on_bytes;
     c.ctx = t;
+    c.enough = &t->enough;
     c.stop = l->o.stop;
+    c.tick = l->o.tick;
+    c.tick_ctx = l->o.tick_ctx;
     if (st == CN_OK)
         st = cn_http_do(l->http, &c, &t->http, &t->why);
-    memset(auth, 0, sizeof auth);
+    explicit_bzero(auth, sizeof auth);
     t->sent = t->http.sent;
     t->status = t->http.status;
     if (!t->http.streamed)
         cn_buf_add(&t->reply, cn_buf_str(&t->http.body), t->http.body.len);
-    if (st != CN_OK || t->status < 200 || t->status >= 300) {
-        if (st == CN_EIO && t->http.streamed) /* it broke off while it spoke */
-            call_it(t, CN_LLM_TROUBLE_BROKEN, CN_LLM_DO_RETRY);
-        else
-            cn_llm_trouble_of(&t->http, st, cn_clock_now_ms(), &t->trouble);
-        return st == CN_OK ? CN_EIO : st;
-    }
+    if (st != CN_OK || t->status < 200 || t->status >= 300)
+        return failed(t, st);
     if (!cn_http_header(&t->http, "request-id", t->trouble.request_id,
                         sizeof t->trouble.request_id))
         (void)cn_http_header(&t->http, "x-request-id", t->trouble.request_id,
                              sizeof t->trouble.request_id);
-    return t->http.streamed ? take_stream(t, &t->why)
-                            : cn_dialect_answer(l->at.dialect, cn_buf_str(&t->reply),
-                                                t->reply.len, t->answer, &t->why);
+    return t->http.streamed ? take_stream(t, &t->why) : take_reply(t, l->at.dialect);
 }
 
 /* One TEXT block. */
@@ -277,15 +342,23 @@ static cn_status text_answer(struct attempt *t)
 
 static cn_status over_command(struct attempt *t)
 {
+    const struct cn_llm_opts *o = &t->l->o;
+    struct cn_command_call c = {.command = t->l->at.model,
+                                .prompt = cn_buf_str(&t->body),
+                                .n = t->body.len,
+                                .deadline_s = o->total_s,
+                                .stop = o->stop,
+                                .tick = o->tick,
+                                .tick_ctx = o->tick_ctx};
     bool later;
-    cn_status st;
+    cn_status st = cn_command_run(&c, &t->reply, &later, &t->why);
 
     t->sent = true;
-    st = cn_command_run(t->l->at.model, cn_buf_str(&t->body), t->body.len, t->l->o.total_s,
-                        &t->reply, &later, &t->why);
     if (later) {
         call_it(t, CN_LLM_TROUBLE_OVERLOADED, CN_LLM_DO_WAIT);
         t->trouble.wait_s = LATER_S;
+    } else if (st == CN_ESTOPPED) {
+        call_it(t, CN_LLM_TROUBLE_CANCELLED, CN_LLM_DO_STOP);
     } else if (st == CN_ETIMEOUT) {
         call_it(t, CN_LLM_TROUBLE_TIMEOUT, CN_LLM_DO_RETRY);
     } else if (st != CN_OK) {
@@ -315,15 +388,9 @@ static cn_status over_record(struct attempt *t)
         cn_buf_init(&t->http.body, REPLY_CAP);
         cn_buf_add(&t->http.body, cn_buf_str(&t->reply), t->reply.len);
         cn_llm_trouble_of(&t->http, t->status ? CN_OK : CN_EIO, 0, &t->trouble);
-        t->trouble.wait_s = 0; /* nothing is waited for in a replay */
         return CN_EIO;
     }
-    if (t->reply.len > 0 && cn_buf_str(&t->reply)[0] == '{')
-        return cn_dialect_answer(d, cn_buf_str(&t->reply), t->reply.len, t->answer, &t->why);
-    st = open_stream(t, d, &t->why);
-    if (st == CN_OK)
-        st = cn_sse_feed(&t->sse, cn_buf_str(&t->reply), t->reply.len, &t->why);
-    return st == CN_OK ? take_stream(t, &t->why) : st;
+    return take_reply(t, d);
 }
 
 /* Tokens and money that this attempt has cost, at its worst where nobody knows. */
@@ -334,6 +401,10 @@ static void cost_of(const struct attempt *t, cn_status st, struct cn_llm_outcome
     o->usage = st == CN_OK ? t->answer->usage
                : t->stream ? cn_stream_usage(t->stream)
                            : (struct cn_llm_usage){0};
+    /* A stream that broke before its end has counted what went in, not what it wrote. */
+    if (st != CN_OK && t->stream && !cn_stream_ended(t->stream) && o->usage.known &&
+        o->usage.output < t->q->max_tokens)
+        o->usage.output = t->q->max_tokens;
     o->usd = cn_price_usd(&l->price, &o->usage);
     if (l->at.kind != CN_PROVIDER_HTTP) {
         o->usd = 0;
@@ -342,6 +413,18 @@ static void cost_of(const struct attempt *t, cn_status st, struct cn_llm_outcome
         o->usage.input = t->a.worst_tokens;
         o->usd = t->a.worst_usd;
     }
+}
+
+/* A server or a proxy may echo what it was sent. */
+static void hide_key(struct attempt *t)
+{
+    const char *key = t->l->key;
+
+    if (t->reply.data)
+        cn_secret_hide(t->reply.data, t->reply.len, key);
+    cn_secret_hide(t->trouble.message, strlen(t->trouble.message), key);
+    cn_secret_hide(t->trouble.request_id, strlen(t->trouble.request_id), key);
+    cn_secret_hide(t->why.text, strlen(t->why.text), key);
 }
 
 static cn_status settle(struct attempt *t, cn_status st, double seconds, struct cn_err *err)
@@ -385,6 +468,10 @@ static cn_status build(struct attempt *t, struct cn_err *err)
         cn_command_prompt(t->q, &t->body);
     if (st == CN_OK && cn_buf_status(&t->body) != CN_OK)
         st = cn_err_set(err, cn_buf_status(&t->body), "the prompt is too large");
+    if (st == CN_ECAP) {
+        t->why = (struct cn_err){st, "the prompt is larger than any request may be"};
+        call_it(t, CN_LLM_TROUBLE_TOO_LARGE, CN_LLM_DO_FIX);
+    }
     if (st != CN_OK)
         return st;
     worst = cn_worst_usage(t->q, t->body.len);
@@ -392,8 +479,7 @@ static cn_status build(struct attempt *t, struct cn_err *err)
     t->a.body_size = t->body.len;
     (void)cn_hash_hex(t->a.body, t->a.body_size, t->a.body_hash);
     t->a.worst_tokens = worst.input + worst.output;
-    t->a.worst_usd =
-        l->at.kind == CN_PROVIDER_HTTP && !l->at.local ? cn_price_usd(&l->price, &worst) : 0;
+    t->a.worst_usd = l->at.kind == CN_PROVIDER_HTTP ? cn_price_usd(&l->price, &worst) : 0;
     return CN_OK;
 }
 
@@ -425,6 +511,7 @@ static cn_status attempt(struct attempt *t, bool *fatal, struct cn_err *err)
                                              : over_record(t);
     if (st != CN_OK)
         call_it(t, CN_LLM_TROUBLE_BROKEN, CN_LLM_DO_RETRY);
+    hide_key(t);
     booked = settle(t, st, 1e-6 * (double)(cn_clock_mono_us() - begun), err);
     if (booked != CN_OK) {
         if (st == CN_OK)
@@ -478,13 +565,17 @@ static void wait(struct cn_llm *l, const struct cn_llm_trouble *t, double second
     char line[256];
 
     if (l->o.say && seconds >= 1) {
-        cn_text_format(line, sizeof line,
-                       "the model does not answer (%s: %.120s); next try in %.0f s",
-                       cn_llm_trouble_name(t->kind), t->message, seconds);
+        cn_text_format(
+            line, sizeof line, "the model does not answer (%s: %.*s); next try in %.0f s",
+            cn_llm_trouble_name(t->kind),
+            (int)cn_text_utf8_cut(t->message, strlen(t->message), 120), t->message, seconds);
         l->o.say(l->o.say_ctx, line);
     }
-    for (double left = 1e3 * seconds; left > 0 && !stopped(l); left -= SLICE_MS)
+    for (double left = 1e3 * seconds; left > 0 && !stopped(l); left -= SLICE_MS) {
+        if (l->o.tick)
+            l->o.tick(l->o.tick_ctx);
         cn_clock_sleep_ms(left < SLICE_MS ? (int64_t)left + 1 : SLICE_MS);
+    }
 }
 
 /* What the provider asks for; else full jitter: anything from nothing to 1, 2, 4, ... seconds. */
@@ -492,7 +583,9 @@ static double pause_of(struct cn_llm *l, const struct cn_llm_trouble *t, int32_t
 {
     double ceiling = ldexp(1, number < 20 ? number - 1 : 19);
 
-    if (!isnan(t->wait_s))
+    if (l->at.kind == CN_PROVIDER_REPLAY)
+        return 0;
+    if (t->wait_s > 0) /* "0" says nothing: do not storm it */
         return t->wait_s;
     return cn_rng_uniform(&l->rng) * fmin(ceiling, l->o.cap_s);
 }
@@ -521,9 +614,11 @@ static bool goes_on(struct cn_llm *l, struct cn_llm_trouble *t, int32_t number,
 static cn_status give_up(const struct cn_llm *l, const struct cn_llm_trouble *t,
                          struct cn_err *err)
 {
+    bool parks = t->remedy == CN_LLM_DO_WAIT ||
+                 (t->remedy == CN_LLM_DO_RETRY && t->wait_s > l->o.park_s);
     cn_status st = stopped(l) || t->kind == CN_LLM_TROUBLE_CANCELLED ? CN_ESTOPPED
                    : t->kind == CN_LLM_TROUBLE_TOO_LARGE             ? CN_ECAP
-                   : t->remedy == CN_LLM_DO_WAIT                     ? CN_ETIMEOUT
+                   : parks                                           ? CN_ETIMEOUT
                                                                      : CN_EIO;
 
     return cn_err_set(err, st, "%s: %s: %s", l->at.model, cn_llm_trouble_name(t->kind),
@@ -546,6 +641,10 @@ cn_status cn_llm_ask(struct cn_llm *l, const struct cn_llm_request *q, const cha
         begin_attempt(&t, l, &request, purpose, number, exchange, answer);
         st = attempt(&t, &fatal, err);
         exchange = t.a.exchange;
+        if (st == CN_ENOTFOUND && number > 1 && l->at.kind == CN_PROVIDER_REPLAY) {
+            end_attempt(&t); /* the record ends here: so did the ask */
+            return give_up(l, trouble, err);
+        }
         *trouble = t.trouble;
         end_attempt(&t);
         if (st == CN_OK || fatal)

@@ -15,7 +15,7 @@
  * `stop`. An ask is at most `attempts` HTTP requests. Each is recorded before it is sent (recorder.begin)
  * and after (recorder.end); money is reserved at its worst case before and settled after. Waits:
  * what the provider asks for, else full jitter up to cap_s; longer than park_s: the ask ends with
- * CN_ETIMEOUT, trouble RATE and `wait_s`: the caller parks. A request too large is CN_ECAP: the
+ * CN_ETIMEOUT and the trouble's `wait_s`: the caller parks. A request too large is CN_ECAP: the
  * caller drops evidence. A refused field is left out for good (this model, this process) and tried
  * again at once. remedy STOP never repeats.
  */
@@ -56,7 +56,9 @@ struct cn_llm_outcome {
     int status; /* HTTP; 0: none came */
     cn_llm_trouble_kind trouble;
     const char *message, *request_id;
-    const char *reply; /* as received (streamed: the events' data joined), capped */
+    const char
+        *reply; /* the body's bytes as received (of a stream: its bytes), capped; our key,
+                        * should somebody echo it, is stars */
     size_t reply_size;
     struct cn_llm_usage usage;
     double usd; /* NaN: price unknown */
@@ -71,7 +73,8 @@ struct cn_llm_recorder {
 };
 
 /* replay: the reply that was recorded for this attempt, as it came (whole JSON, or the bytes of the
- * event stream), and its HTTP status. CN_ENOTFOUND: the record has none. */
+ * event stream), and its HTTP status. CN_ENOTFOUND: the record has none; after a recorded failure
+ * this means that the ask ended with that failure, and so it does again. Nothing is waited for. */
 struct cn_llm_replay {
     void *ctx;
     /* Of the record: requests are built as they were then, so that their hashes agree. */
@@ -95,6 +98,10 @@ struct cn_llm_opts {
     uint64_t seed;                            /* of the jitter */
     void (*say)(void *ctx, const char *line); /* "rate limited; waiting 12 s" */
     void *say_ctx;
+    /* Called about ten times a second whenever an ask waits: for the wire, for a command, between
+     * attempts (the caller renews its lease there). */
+    void (*tick)(void *ctx);
+    void *tick_ctx;
 };
 /* clang-format off */
 #define CN_LLM_OPTS_INIT {.spec = NULL, .attempts = 6, .cap_s = 300, .park_s = 60, .stall_s = 300, .total_s = 3600}

@@ -6,6 +6,7 @@
 #include "base/banned.h"
 #include "base/caps.h"
 #include "base/proc.h"
+#include "base/secret.h"
 #include "base/text.h"
 
 enum { EXIT_LATER = 75, WORDS = 400 };
@@ -45,22 +46,39 @@ static const char *last_words(const struct cn_buf *b)
     return line;
 }
 
-cn_status cn_command_run(const char *command, const char *prompt, size_t n, double deadline_s,
-                         struct cn_buf *out, bool *out_later, struct cn_err *err)
+/* The program to its end, without our keys. */
+static cn_status run(const struct cn_command_call *c, struct cn_buf *out, struct cn_buf *words,
+                     struct cn_proc_exit *x, struct cn_err *err)
 {
-    static const char *const secrets[] = {"ANTHROPIC_API_KEY", "OPENAI_API_KEY", NULL};
-    const char *argv[] = {"/bin/sh", "-c", command, NULL};
+    const char *argv[] = {"/bin/sh", "-c", c->command, NULL};
     struct cn_proc_opts o = CN_PROC_OPTS_INIT;
+    char **secrets = cn_secret_names();
+    cn_status st;
+
+    memset(x, 0, sizeof *x);
+    if (!secrets)
+        return cn_err_set(err, CN_ENOMEM, "no memory to start the command");
+    o.argv = argv;
+    o.env_remove = (const char *const *)secrets;
+    o.new_session = true;
+    o.stop = c->stop;
+    o.tick = c->tick;
+    o.tick_ctx = c->tick_ctx;
+    st = cn_proc_run(&o, c->prompt, c->n, (int64_t)(1e3 * c->deadline_s), out, words, x, err);
+    cn_secret_names_free(secrets);
+    return st;
+}
+
+cn_status cn_command_run(const struct cn_command_call *c, struct cn_buf *out, bool *out_later,
+                         struct cn_err *err)
+{
     struct cn_proc_exit x;
     struct cn_buf words;
     cn_status st;
 
     *out_later = false;
-    o.argv = argv;
-    o.env_remove = secrets;
-    o.new_session = true;
     cn_buf_init(&words, CN_CAP_CAPTURE);
-    st = cn_proc_run(&o, prompt, n, (int64_t)(1e3 * deadline_s), out, &words, &x, err);
+    st = run(c, out, &words, &x, err);
     if (st == CN_OK && x.exited && x.code == EXIT_LATER) {
         *out_later = true;
         st = cn_err_set(err, CN_EIO, "the command asks to be asked later");

@@ -12,6 +12,8 @@ static const struct cn_dialect *const dialects[] = {&cn_dialect_messages, &cn_di
                                                     &cn_dialect_responses};
 enum { N_DIALECTS = sizeof dialects / sizeof *dialects };
 
+static const int64_t COUNT_MAX = 1000000000000;
+
 const char cn_llm_no_image[] = "[a figure was left out: this model takes no images]";
 
 const struct cn_dialect *cn_dialect_find(const char *name)
@@ -120,6 +122,14 @@ struct cn_part *cn_part_find(struct cn_stream *s, cn_llm_kind kind, int64_t inde
     return NULL;
 }
 
+bool cn_part_any(const struct cn_stream *s, cn_llm_kind kind)
+{
+    for (int i = 0; i < s->n_parts; i++)
+        if (s->parts[i].kind == kind)
+            return true;
+    return false;
+}
+
 void cn_part_word(const struct cn_json *object, const char *key, char *out, size_t room)
 {
     const char *s = cn_json_string(cn_json_get(object, key));
@@ -141,6 +151,26 @@ void cn_part_add(struct cn_buf *b, const char *s)
 cn_status cn_llm_broken(struct cn_err *err, const char *what)
 {
     return cn_err_set(err, CN_EIO, "broken answer: %s", what);
+}
+
+void cn_llm_count(const struct cn_json *v, int64_t *out)
+{
+    int64_t n;
+
+    if (cn_json_int64(v, &n) && n >= 0 && n <= COUNT_MAX)
+        *out = n;
+}
+
+/* Some servers answer every later request with an error when the history holds such text. */
+const char *cn_llm_arguments(const struct cn_llm_block *b)
+{
+    struct cn_json_doc *doc = NULL;
+    bool object =
+        cn_json_parse("arguments", b->arguments, strlen(b->arguments), &doc, NULL) == CN_OK &&
+        cn_json_kind(cn_json_root(doc)) == CN_JSON_OBJECT;
+
+    cn_json_free(doc);
+    return object ? b->arguments : "{}";
 }
 
 /* ------------------------------------------------------------------ streams */
@@ -180,6 +210,8 @@ cn_status cn_stream_event(struct cn_stream *s, const struct cn_sse_event *e, str
     struct cn_json_doc *doc = NULL;
     cn_status st;
 
+    if (cn_stream_ended(s))
+        return CN_OK;
     if (s->d->done_word && strcmp(e->data, "[DONE]") == 0) {
         s->ended = true;
         return CN_OK;
@@ -217,11 +249,19 @@ static const char *thinking(const struct cn_part *p, struct cn_arena *a)
     return copy;
 }
 
-static bool put_block(const struct cn_part *p, struct cn_llm_block *b, struct cn_arena *a)
+/* Some local servers give their calls no id; results are told apart by it. */
+static const char *call_id(const struct cn_part *p, int number, struct cn_arena *a)
+{
+    return p->kind == CN_LLM_TOOL_USE && !p->id[0] ? cn_arena_printf(a, "call_%d", number)
+                                                   : cn_arena_strdup(a, p->id);
+}
+
+static bool put_block(const struct cn_part *p, struct cn_llm_block *b, int number,
+                      struct cn_arena *a)
 {
     *b = (struct cn_llm_block){.kind = p->kind,
                                .text = "",
-                               .id = cn_arena_strdup(a, p->id),
+                               .id = call_id(p, number, a),
                                .name = cn_arena_strdup(a, p->name),
                                .arguments = "{}",
                                .media_type = ""};
@@ -243,7 +283,9 @@ static cn_status take_answer(struct cn_stream *s, struct cn_llm_answer *out, str
     for (int i = 0; b && i < s->n_parts; i++) {
         if (s->parts[i].kind == CN_LLM_TEXT && s->parts[i].text.len == 0)
             continue;
-        fits = put_block(&s->parts[i], &b[out->n_blocks++], &out->arena) && fits;
+        fits =
+            put_block(&s->parts[i], &b[out->n_blocks], out->n_blocks + 1, &out->arena) && fits;
+        out->n_blocks++;
     }
     out->blocks = b;
     out->stop = s->stop;
@@ -262,7 +304,7 @@ cn_status cn_stream_end(struct cn_stream *s, struct cn_llm_answer *out, struct c
     memset(out, 0, sizeof *out);
     if (s->trouble.kind != CN_LLM_TROUBLE_NONE)
         return cn_err_set(err, CN_EIO, "%s", s->trouble.message);
-    if (!s->ended)
+    if (!s->ended && !s->may_end)
         return cn_llm_broken(err, "the stream ended before its end");
     return take_answer(s, out, err);
 }
@@ -272,19 +314,27 @@ const struct cn_llm_trouble *cn_stream_trouble(const struct cn_stream *s)
     return &s->trouble;
 }
 
+bool cn_stream_ended(const struct cn_stream *s)
+{
+    return s->ended || s->trouble.kind != CN_LLM_TROUBLE_NONE;
+}
+
 struct cn_llm_usage cn_stream_usage(const struct cn_stream *s)
 {
     return s->usage;
 }
 
 cn_status cn_dialect_answer(const struct cn_dialect *d, const char *text, size_t n,
-                            struct cn_llm_answer *out, struct cn_err *err)
+                            struct cn_llm_answer *out, struct cn_llm_trouble *opt_trouble,
+                            struct cn_err *err)
 {
     struct cn_json_doc *doc = NULL;
     struct cn_stream *s = NULL;
     cn_status st;
 
     memset(out, 0, sizeof *out);
+    if (opt_trouble)
+        *opt_trouble = (struct cn_llm_trouble){.wait_s = (double)NAN};
     if (cn_json_parse("answer", text, n, &doc, NULL) != CN_OK)
         return cn_llm_broken(err, "it is no JSON");
     st = cn_stream_new(d, &s, err);
@@ -295,6 +345,8 @@ cn_status cn_dialect_answer(const struct cn_dialect *d, const char *text, size_t
         s->ended = true;
         st = cn_stream_end(s, out, err);
     }
+    if (s && opt_trouble)
+        *opt_trouble = s->trouble;
     cn_stream_free(s);
     return st;
 }

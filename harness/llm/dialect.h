@@ -44,7 +44,7 @@ struct cn_llm_caps {
     X(BILLING, "out of credit") /* stop */                                \
     X(QUOTA, "spend limit reached")                                       \
     X(NOT_FOUND, "no such model") /* stop */                              \
-        X(CANCELLED, "cancelled")
+    X(CANCELLED, "cancelled")
 typedef enum {
 #define X(name, text) CN_LLM_TROUBLE_##name,
     CN_LLM_TROUBLE_MAP(X)
@@ -80,9 +80,11 @@ CN_MUST_CHECK cn_status cn_dialect_body(const struct cn_dialect *d,
                                         const struct cn_llm_request *q,
                                         const struct cn_llm_caps *caps, struct cn_buf *out,
                                         struct cn_err *err);
-/* CN_EIO "broken answer" when it is not what the dialect says; `out` empty then. */
+/* CN_EIO "broken answer" when it is not what the dialect says; `out` empty then. opt_trouble: the
+ * provider's own error inside a reply that came as a success, kind NONE when there was none. */
 CN_MUST_CHECK cn_status cn_dialect_answer(const struct cn_dialect *d, const char *text,
                                           size_t n, struct cn_llm_answer *out,
+                                          struct cn_llm_trouble *opt_trouble,
                                           struct cn_err *err);
 
 struct cn_stream; /* an answer being put together */
@@ -95,6 +97,8 @@ CN_MUST_CHECK cn_status cn_stream_end(struct cn_stream *s, struct cn_llm_answer 
                                       struct cn_err *err);
 /* An error event's content; kind NONE when there was none. */
 const struct cn_llm_trouble *cn_stream_trouble(const struct cn_stream *s);
+/* Nothing more is to be expected: its end or an error came. */
+bool cn_stream_ended(const struct cn_stream *s);
 /* Usage seen so far, also of a stream that broke. */
 struct cn_llm_usage cn_stream_usage(const struct cn_stream *s);
 void cn_stream_free(struct cn_stream *s); /* NULL is fine */

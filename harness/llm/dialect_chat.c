@@ -109,12 +109,20 @@ static void put_calls(struct cn_json_writer *w, const struct cn_llm_message *m)
         cn_json_add_string(w, "type", "function");
         cn_json_open(w, "function", '{');
         cn_json_add_string(w, "name", b->name);
-        cn_json_add_string(w, "arguments", b->arguments);
+        cn_json_add_string(w, "arguments", cn_llm_arguments(b));
         cn_json_close(w);
         cn_json_close(w);
     }
     if (any)
         cn_json_close(w);
+}
+
+static bool calls_tools(const struct cn_llm_message *m)
+{
+    for (int k = 0; k < m->n_blocks; k++)
+        if (m->blocks[k].kind == CN_LLM_TOOL_USE)
+            return true;
+    return false;
 }
 
 static void put_assistant(struct cn_json_writer *w, const struct cn_llm_message *m)
@@ -123,11 +131,13 @@ static void put_assistant(struct cn_json_writer *w, const struct cn_llm_message 
 
     cn_buf_init(&text, CN_CAP_TEXT);
     cn_llm_join(m->blocks, m->n_blocks, &text);
-    cn_json_open(w, NULL, '{');
-    cn_json_add_string(w, "role", "assistant");
-    cn_json_add_string(w, "content", text.len ? cn_buf_str(&text) : NULL);
-    put_calls(w, m);
-    cn_json_close(w);
+    if (text.len > 0 || calls_tools(m)) { /* a message without either is refused */
+        cn_json_open(w, NULL, '{');
+        cn_json_add_string(w, "role", "assistant");
+        cn_json_add_string(w, "content", text.len ? cn_buf_str(&text) : NULL);
+        put_calls(w, m);
+        cn_json_close(w);
+    }
     cn_buf_clear(&text);
 }
 
@@ -223,11 +233,12 @@ static void take_usage(struct cn_stream *s, const struct cn_json *u)
     if (cn_json_kind(u) != CN_JSON_OBJECT)
         return;
     t->known = true;
-    (void)cn_json_int64(cn_json_get(u, "prompt_tokens"), &t->input);
-    (void)cn_json_int64(cn_json_get(u, "completion_tokens"), &t->output);
-    (void)cn_json_int64(cn_json_path(u, "prompt_tokens_details.cached_tokens"), &t->cache_read);
-    (void)cn_json_int64(cn_json_path(u, "completion_tokens_details.reasoning_tokens"),
-                        &t->reasoning);
+    cn_llm_count(cn_json_get(u, "prompt_tokens"), &t->input);
+    cn_llm_count(cn_json_get(u, "completion_tokens"), &t->output);
+    cn_llm_count(cn_json_path(u, "prompt_tokens_details.cached_tokens"), &t->cache_read);
+    cn_llm_count(cn_json_path(u, "completion_tokens_details.reasoning_tokens"), &t->reasoning);
+    if (t->cache_read > t->input)
+        t->cache_read = t->input;
 }
 
 /* Words of a message or of a piece of one. */
@@ -253,12 +264,16 @@ static cn_status take_call(struct cn_stream *s, const struct cn_json *call, int6
 {
     const struct cn_json *f = cn_json_get(call, "function");
     const struct cn_json *args = cn_json_get(f, "arguments");
+    char id[CN_LLM_NAME_TEXT] = "";
     int64_t index = fallback;
     struct cn_part *p;
     cn_status st = CN_OK;
 
     (void)cn_json_int64(cn_json_get(call, "index"), &index);
     p = cn_part_find(s, CN_LLM_TOOL_USE, index);
+    cn_part_word(call, "id", id, sizeof id);
+    if (p && id[0] && p->id[0] && strcmp(id, p->id) != 0) /* some servers call every index 0 */
+        p = NULL;
     if (!p)
         p = cn_part_new(s, CN_LLM_TOOL_USE, index, &st, err);
     if (!p)
@@ -298,6 +313,10 @@ static cn_status take_choice(struct cn_stream *s, const struct cn_json *root, co
 
     if (!refused)
         take_stop(s, choice);
+    s->may_end = s->may_end || cn_json_string(cn_json_get(choice, "finish_reason"));
+    /* Some local servers say "stop" after a call. */
+    if (s->may_end && s->stop == CN_LLM_STOP_END && cn_part_any(s, CN_LLM_TOOL_USE))
+        s->stop = CN_LLM_STOP_TOOLS;
     return st;
 }
 
@@ -310,6 +329,10 @@ static void take_names(struct cn_stream *s, const struct cn_json *root)
 
 static cn_status answer(struct cn_stream *s, const struct cn_json *root, struct cn_err *err)
 {
+    if (cn_json_kind(cn_json_get(root, "error")) != CN_JSON_NULL) { /* gateways do that */
+        cn_llm_error_object(cn_json_get(root, "error"), 200, &s->trouble);
+        return CN_OK;
+    }
     if (cn_json_count(cn_json_get(root, "choices")) < 1)
         return cn_llm_broken(err, "no list \"choices\"");
     take_names(s, root);
@@ -320,7 +343,7 @@ static cn_status event(struct cn_stream *s, const struct cn_sse_event *e,
                        const struct cn_json *root, struct cn_err *err)
 {
     (void)e;
-    if (cn_json_get(root, "error")) {
+    if (cn_json_kind(cn_json_get(root, "error")) != CN_JSON_NULL) {
         cn_llm_error_object(cn_json_get(root, "error"), 200, &s->trouble);
         return CN_OK;
     }

@@ -15,7 +15,8 @@ struct cn_part {
     struct cn_buf
         text; /* TEXT: words; TOOL_USE: arguments; OPAQUE: the thinking, or the whole JSON */
     struct cn_buf extra; /* OPAQUE: its signature */
-    bool whole;          /* OPAQUE: `text` is the JSON already */
+    bool
+        whole; /* OPAQUE: `text` is the JSON already; TOOL_USE: it came at once, pieces replace it */
     char id[CN_LLM_NAME_TEXT], name[CN_LLM_NAME_TEXT];
 };
 
@@ -26,7 +27,8 @@ struct cn_stream {
     cn_llm_stop stop;
     char stop_text[64], id[CN_LLM_NAME_TEXT], model[CN_LLM_NAME_TEXT];
     struct cn_llm_usage usage;
-    bool ended; /* the event that says so came */
+    bool ended;   /* the event that says so came */
+    bool may_end; /* all was said; the connection may close without that event */
     struct cn_llm_trouble trouble;
 };
 
@@ -60,10 +62,15 @@ struct cn_part *cn_part_new(struct cn_stream *s, cn_llm_kind kind, int64_t index
                             struct cn_err *err);
 /* The newest part with this number and kind; NULL: none. */
 struct cn_part *cn_part_find(struct cn_stream *s, cn_llm_kind kind, int64_t index);
+bool cn_part_any(const struct cn_stream *s, cn_llm_kind kind);
 /* A string member into a fixed field, cut at a character. */
 void cn_part_word(const struct cn_json *object, const char *key, char *out, size_t room);
 void cn_part_add(struct cn_buf *b, const char *s); /* NULL: nothing */
 cn_status cn_llm_broken(struct cn_err *err, const char *what);
+/* A count of tokens, when it is one (0 .. 10^12); else *out stays. */
+void cn_llm_count(const struct cn_json *v, int64_t *out);
+/* The arguments of a call as an object's text, "{}" when the model wrote something else. */
+const char *cn_llm_arguments(const struct cn_llm_block *b);
 /* An error object of any of the providers. */
 void cn_llm_error_object(const struct cn_json *error, int status, struct cn_llm_trouble *out);
 

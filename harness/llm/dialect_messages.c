@@ -56,7 +56,7 @@ static void put_tool_block(struct cn_json_writer *w, const struct cn_llm_caps *c
     cn_json_add_string(w, use ? "id" : "tool_use_id", b->id);
     if (use) {
         cn_json_add_string(w, "name", b->name);
-        cn_json_add_text(w, "input", b->arguments, "{}");
+        cn_json_add_text(w, "input", cn_llm_arguments(b), "{}");
     } else {
         cn_json_add_string(w, "content", b->text);
         if (b->is_error)
@@ -128,6 +128,15 @@ static void put_options(const struct cn_llm_request *q, const struct cn_llm_caps
         cn_json_add_bool(w, "stream", true);
 }
 
+/* A message without content is refused; neighbours of one role are taken as one. */
+static bool says_nothing(const struct cn_llm_message *m)
+{
+    for (int k = 0; k < m->n_blocks; k++)
+        if (m->blocks[k].kind != CN_LLM_TEXT || m->blocks[k].text[0])
+            return false;
+    return true;
+}
+
 /* Tools, system, messages: the order in which the provider's cache reads its prefix. */
 static void body(const struct cn_llm_request *q, const struct cn_llm_caps *caps,
                  struct cn_json_writer *w)
@@ -146,11 +155,18 @@ static void body(const struct cn_llm_request *q, const struct cn_llm_caps *caps,
     for (int i = 0; i < q->n_messages; i++) {
         const struct cn_llm_message *m = &q->messages[i];
 
+        if (says_nothing(m))
+            continue;
         cn_json_open(w, NULL, '{');
         cn_json_add_string(w, "role", m->role == CN_LLM_USER ? "user" : "assistant");
         cn_json_open(w, "content", '[');
+        /* Results of tools must stand first. */
         for (int k = 0; k < m->n_blocks; k++)
-            put_block(w, caps, &m->blocks[k]);
+            if (m->blocks[k].kind == CN_LLM_TOOL_RESULT)
+                put_block(w, caps, &m->blocks[k]);
+        for (int k = 0; k < m->n_blocks; k++)
+            if (m->blocks[k].kind != CN_LLM_TOOL_RESULT)
+                put_block(w, caps, &m->blocks[k]);
         cn_json_close(w);
         cn_json_close(w);
     }
@@ -191,12 +207,11 @@ static void take_usage(struct cn_stream *s, const struct cn_json *u)
     if (cn_json_kind(u) != CN_JSON_OBJECT)
         return;
     t->known = true;
-    (void)cn_json_int64(cn_json_get(u, "input_tokens"), &fresh);
-    (void)cn_json_int64(cn_json_get(u, "cache_read_input_tokens"), &t->cache_read);
-    (void)cn_json_int64(cn_json_get(u, "cache_creation_input_tokens"), &t->cache_write);
-    (void)cn_json_int64(cn_json_get(u, "output_tokens"), &t->output);
-    (void)cn_json_int64(cn_json_path(u, "output_tokens_details.thinking_tokens"),
-                        &t->reasoning);
+    cn_llm_count(cn_json_get(u, "input_tokens"), &fresh);
+    cn_llm_count(cn_json_get(u, "cache_read_input_tokens"), &t->cache_read);
+    cn_llm_count(cn_json_get(u, "cache_creation_input_tokens"), &t->cache_write);
+    cn_llm_count(cn_json_get(u, "output_tokens"), &t->output);
+    cn_llm_count(cn_json_path(u, "output_tokens_details.thinking_tokens"), &t->reasoning);
     t->input = fresh + t->cache_read + t->cache_write;
 }
 
@@ -218,7 +233,9 @@ static cn_status begin_block(struct cn_stream *s, const struct cn_json *b, int64
         if (p) {
             cn_part_word(b, "id", p->id, sizeof p->id);
             cn_part_word(b, "name", p->name, sizeof p->name);
-            if (!streamed) /* a stream begins with {} and sends the rest in pieces */
+            /* A stream begins with {} and sends the rest in pieces; some gateways send all here. */
+            p->whole = streamed;
+            if (!streamed || cn_json_count(cn_json_get(b, "input")) > 0)
                 cn_json_put_value(&p->text, cn_json_get(b, "input"));
         }
     } else if (strcmp(type, "thinking") == 0 && streamed) {
@@ -241,6 +258,10 @@ static cn_status answer(struct cn_stream *s, const struct cn_json *root, struct 
     cn_status st = CN_OK;
     int64_t i = 0;
 
+    if (cn_json_kind(cn_json_get(root, "error")) == CN_JSON_OBJECT) {
+        cn_llm_error_object(cn_json_get(root, "error"), 200, &s->trouble);
+        return CN_OK;
+    }
     if (cn_json_kind(content) != CN_JSON_ARRAY)
         return cn_llm_broken(err, "no list \"content\"");
     cn_part_word(root, "id", s->id, sizeof s->id);
@@ -271,7 +292,11 @@ static void take_delta(struct cn_stream *s, const struct cn_json *d, int64_t ind
         if (strcmp(type, known[i].type) != 0)
             continue;
         p = cn_part_find(s, known[i].kind, index);
-        if (p)
+        if (p && p->kind == CN_LLM_TOOL_USE && p->whole) {
+            cn_buf_reset(&p->text);
+            p->whole = false;
+        }
+        if (p && !(p->kind == CN_LLM_OPAQUE && p->whole))
             cn_part_add(known[i].extra ? &p->extra : &p->text,
                         cn_json_string(cn_json_get(d, known[i].key)));
     }

@@ -71,7 +71,7 @@ static void put_item(struct cn_json_writer *w, const struct cn_llm_block *b)
         cn_json_add_string(w, "type", "function_call");
         cn_json_add_string(w, "call_id", b->id);
         cn_json_add_string(w, "name", b->name);
-        cn_json_add_string(w, "arguments", b->arguments);
+        cn_json_add_string(w, "arguments", cn_llm_arguments(b));
     } else {
         cn_json_add_string(w, "type", "function_call_output");
         cn_json_add_string(w, "call_id", b->id);
@@ -155,11 +155,12 @@ static void take_usage(struct cn_stream *s, const struct cn_json *u)
     if (cn_json_kind(u) != CN_JSON_OBJECT)
         return;
     t->known = true;
-    (void)cn_json_int64(cn_json_get(u, "input_tokens"), &t->input);
-    (void)cn_json_int64(cn_json_get(u, "output_tokens"), &t->output);
-    (void)cn_json_int64(cn_json_path(u, "input_tokens_details.cached_tokens"), &t->cache_read);
-    (void)cn_json_int64(cn_json_path(u, "output_tokens_details.reasoning_tokens"),
-                        &t->reasoning);
+    cn_llm_count(cn_json_get(u, "input_tokens"), &t->input);
+    cn_llm_count(cn_json_get(u, "output_tokens"), &t->output);
+    cn_llm_count(cn_json_path(u, "input_tokens_details.cached_tokens"), &t->cache_read);
+    cn_llm_count(cn_json_path(u, "output_tokens_details.reasoning_tokens"), &t->reasoning);
+    if (t->cache_read > t->input)
+        t->cache_read = t->input;
 }
 
 static cn_status take_said(struct cn_stream *s, const struct cn_json *item, int64_t index,
@@ -198,7 +199,10 @@ static cn_status take_item(struct cn_stream *s, const struct cn_json *item, int6
         if (p) {
             cn_part_word(item, "call_id", p->id, sizeof p->id);
             cn_part_word(item, "name", p->name, sizeof p->name);
-            cn_part_add(&p->text, cn_json_string(cn_json_get(item, "arguments")));
+            if (cn_json_kind(cn_json_get(item, "arguments")) == CN_JSON_OBJECT)
+                cn_json_put_value(&p->text, cn_json_get(item, "arguments"));
+            else
+                cn_part_add(&p->text, cn_json_string(cn_json_get(item, "arguments")));
         }
     } else if (strcmp(type, "reasoning") == 0) {
         p = cn_part_new(s, CN_LLM_OPAQUE, index, &st, err);
@@ -208,14 +212,6 @@ static cn_status take_item(struct cn_stream *s, const struct cn_json *item, int6
         }
     }
     return st;
-}
-
-static bool calls_tools(const struct cn_stream *s)
-{
-    for (int i = 0; i < s->n_parts; i++)
-        if (s->parts[i].kind == CN_LLM_TOOL_USE)
-            return true;
-    return false;
 }
 
 /* status, error and usage of the whole response. */
@@ -237,7 +233,7 @@ static cn_status take_end(struct cn_stream *s, const struct cn_json *root, struc
     if (s->stop == CN_LLM_STOP_REFUSAL)
         return CN_OK;
     if (strcmp(status, "completed") == 0)
-        s->stop = calls_tools(s) ? CN_LLM_STOP_TOOLS : CN_LLM_STOP_END;
+        s->stop = cn_part_any(s, CN_LLM_TOOL_USE) ? CN_LLM_STOP_TOOLS : CN_LLM_STOP_END;
     else if (why && strcmp(why, "max_output_tokens") == 0)
         s->stop = CN_LLM_STOP_LENGTH;
     else if (why && strcmp(why, "content_filter") == 0)
@@ -245,18 +241,30 @@ static cn_status take_end(struct cn_stream *s, const struct cn_json *root, struc
     return CN_OK;
 }
 
-static cn_status answer(struct cn_stream *s, const struct cn_json *root, struct cn_err *err)
+static cn_status take_output(struct cn_stream *s, const struct cn_json *root,
+                             struct cn_err *err)
 {
     const struct cn_json *output = cn_json_get(root, "output");
     int64_t i = 0;
     cn_status st = CN_OK;
 
-    if (cn_json_kind(output) != CN_JSON_ARRAY &&
-        cn_json_kind(cn_json_get(root, "error")) != CN_JSON_OBJECT)
-        return cn_llm_broken(err, "no list \"output\"");
     for (const struct cn_json *x = cn_json_first(output); st == CN_OK && x; x = cn_json_next(x))
         st = take_item(s, x, i++, err);
     return st == CN_OK ? take_end(s, root, err) : st;
+}
+
+static cn_status answer(struct cn_stream *s, const struct cn_json *root, struct cn_err *err)
+{
+    const struct cn_json *error = cn_json_get(root, "error");
+
+    if (cn_json_kind(error) == CN_JSON_OBJECT && !cn_json_get(root, "status")) {
+        cn_llm_error_object(error, 200, &s->trouble);
+        return CN_OK;
+    }
+    if (cn_json_kind(cn_json_get(root, "output")) != CN_JSON_ARRAY &&
+        cn_json_kind(error) != CN_JSON_OBJECT)
+        return cn_llm_broken(err, "no list \"output\"");
+    return take_output(s, root, err);
 }
 
 static cn_status event(struct cn_stream *s, const struct cn_sse_event *e,
@@ -272,8 +280,11 @@ static cn_status event(struct cn_stream *s, const struct cn_sse_event *e,
         return take_item(s, cn_json_get(root, "item"), index, err);
     if (strcmp(type, "response.completed") == 0 || strcmp(type, "response.incomplete") == 0 ||
         strcmp(type, "response.failed") == 0) {
+        const struct cn_json *whole = cn_json_get(root, "response");
+
         s->ended = true;
-        return take_end(s, cn_json_get(root, "response"), err);
+        /* A server that sent no items one by one has them all here. */
+        return s->n_parts > 0 ? take_end(s, whole, err) : take_output(s, whole, err);
     }
     if (strcmp(type, "error") == 0) {
         const struct cn_json *inner = cn_json_get(root, "error");

@@ -5,6 +5,7 @@
 #include <ctype.h>
 #include <curl/curl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -13,7 +14,13 @@
 #include "base/clock.h"
 #include "base/text.h"
 
-enum { WAIT_MS = 100, HEADERS_CAP = 64 << 10, BODY_CAP = 32 << 20, ERROR_BODY_CAP = 1 << 20 };
+enum {
+    WAIT_MS = 100,
+    GRACE_US = 1000000,
+    HEADERS_CAP = 64 << 10,
+    BODY_CAP = 32 << 20,
+    ERROR_BODY_CAP = 1 << 20
+};
 
 struct cn_http {
     CURLM *multi;
@@ -26,6 +33,10 @@ struct call {
     CURL *easy;
     struct curl_slist *headers;
     int64_t begun_us, heard_us; /* monotonic */
+    int64_t enough_us;          /* since when the answer is whole; 0: it is not */
+    curl_off_t up;              /* bytes that left us */
+    bool in_body;               /* headers that come now are trailers */
+    bool cut;                   /* an error's body was longer than we keep */
     cn_status st;               /* what a callback said */
     struct cn_err err;
     char why[CURL_ERROR_SIZE];
@@ -93,6 +104,8 @@ static size_t on_header(char *bytes, size_t size, size_t n, void *ctx)
         cn_buf_reset(&k->r->headers);
         return size * n;
     }
+    if (k->in_body)
+        return size * n;
     for (colon = 0; colon < len && bytes[colon] != ':'; colon++)
         bytes[colon] = (char)tolower((unsigned char)bytes[colon]);
     if (colon < len) {
@@ -126,6 +139,7 @@ static size_t on_body(char *bytes, size_t size, size_t n, void *ctx)
     size_t len = size * n;
 
     k->heard_us = cn_clock_mono_us();
+    k->in_body = true;
     if (k->r->first_byte_s == 0)
         k->r->first_byte_s = 1e-6 * (double)(k->heard_us - k->begun_us);
     if (is_stream(k)) {
@@ -133,8 +147,10 @@ static size_t on_body(char *bytes, size_t size, size_t n, void *ctx)
         k->st = k->c->on_bytes(k->c->ctx, bytes, len, &k->err);
         return k->st == CN_OK ? len : 0;
     }
-    if (status_of(k) >= 400)
-        k->r->body.cap = ERROR_BODY_CAP;
+    if (status_of(k) >= 400 && k->r->body.len + len > ERROR_BODY_CAP) {
+        k->cut = true; /* what it says at first is enough */
+        return 0;
+    }
     cn_buf_add(&k->r->body, bytes, len);
     if (cn_buf_status(&k->r->body) != CN_OK)
         k->st =
@@ -142,21 +158,19 @@ static size_t on_body(char *bytes, size_t size, size_t n, void *ctx)
     return k->st == CN_OK ? len : 0;
 }
 
-/* Called at least once a second: the stop flag and the two clocks. */
-static int on_progress(void *ctx, curl_off_t down_all, curl_off_t down, curl_off_t up_all,
-                       curl_off_t up)
+/* The stop flag and the clocks. */
+static bool is_over(struct call *k)
 {
-    struct call *k = ctx;
     const struct cn_http_call *c = k->c;
     int64_t now = cn_clock_mono_us();
     double stall = c->stall_s > 0 ? c->stall_s : 120;
     double total = c->total_s > 0 ? c->total_s : 3600;
 
-    (void)down_all;
-    (void)down;
-    (void)up_all;
-    if (up > 0)
-        k->r->sent = true;
+    if (c->enough && *c->enough) {
+        k->enough_us = k->enough_us ? k->enough_us : now;
+        if (now - k->enough_us > GRACE_US)
+            return true;
+    }
     if (c->stop && *c->stop)
         k->st = cn_err_set(&k->err, CN_ESTOPPED, "stopped on request");
     else if (1e-6 * (double)(now - k->heard_us) > stall)
@@ -164,6 +178,22 @@ static int on_progress(void *ctx, curl_off_t down_all, curl_off_t down, curl_off
     else if (1e-6 * (double)(now - k->begun_us) > total)
         k->st = cn_err_set(&k->err, CN_ETIMEOUT, "not over after %.3g s", total);
     return k->st != CN_OK;
+}
+
+static int on_progress(void *ctx, curl_off_t down_all, curl_off_t down, curl_off_t up_all,
+                       curl_off_t up)
+{
+    struct call *k = ctx;
+
+    (void)down_all;
+    (void)down;
+    (void)up_all;
+    if (up > k->up) { /* a long request on a slow line is no stall */
+        k->up = up;
+        k->r->sent = true;
+        k->heard_us = cn_clock_mono_us();
+    }
+    return is_over(k);
 }
 
 /* ------------------------------------------------------------------ sending */
@@ -197,6 +227,40 @@ static cn_status add_headers(struct call *k, struct cn_err *err)
 #define OPT(option, value) \
     (curl_easy_setopt(k->easy, option, value) != CURLE_OK ? #option : NULL)
 
+/* This machine itself: a proxy would look for the server on its own machine. */
+static bool is_loopback(const char *url)
+{
+    static const char *const hosts[] = {"localhost", "127.0.0.1", "[::1]"};
+    const char *host = strstr(url, "://");
+
+    for (size_t i = 0; host && i < sizeof hosts / sizeof *hosts; i++) {
+        size_t n = strlen(hosts[i]);
+
+        if (strncasecmp(host + 3, hosts[i], n) == 0 && strchr(":/", host[3 + n]))
+            return true;
+    }
+    return false;
+}
+
+/* libcurl's own default ignores these variables; the curl program reads them, and people set
+ * them. */
+static const char *set_authorities(struct call *k)
+{
+    static const char *const names[] = {"CURL_CA_BUNDLE", "SSL_CERT_FILE"};
+    const char *dir = getenv("SSL_CERT_DIR");
+
+    if (dir && dir[0] && curl_easy_setopt(k->easy, CURLOPT_CAPATH, dir) != CURLE_OK)
+        return "SSL_CERT_DIR";
+    for (size_t i = 0; i < 2; i++) {
+        const char *file = getenv(names[i]);
+
+        if (file && file[0])
+            return curl_easy_setopt(k->easy, CURLOPT_CAINFO, file) == CURLE_OK ? NULL
+                                                                               : names[i];
+    }
+    return NULL;
+}
+
 static cn_status set_options(struct call *k, struct cn_err *err)
 {
     const struct cn_http_call *c = k->c;
@@ -216,6 +280,11 @@ static cn_status set_options(struct call *k, struct cn_err *err)
         OPT(CURLOPT_XFERINFOFUNCTION, on_progress),
         OPT(CURLOPT_XFERINFODATA, k),
         OPT(CURLOPT_NOPROGRESS, 0L),
+        OPT(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L), /* a proxy's are not the server's */
+        OPT(CURLOPT_TCP_KEEPALIVE, 1L),
+        OPT(CURLOPT_QUICK_EXIT, 1L), /* do not wait for a name server when we leave */
+        is_loopback(c->url) ? OPT(CURLOPT_PROXY, "") : NULL,
+        set_authorities(k),
         c->body ? OPT(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)c->body_size) : NULL,
         c->body ? OPT(CURLOPT_POSTFIELDS, c->body) : NULL,
     };
@@ -233,8 +302,10 @@ static CURLcode drive(struct cn_http *h, struct call *k)
     CURLMsg *m;
 
     while (running > 0 && curl_multi_perform(h->multi, &running) == CURLM_OK) {
+        if (k->c->tick)
+            k->c->tick(k->c->tick_ctx);
         /* Progress is not called while nothing moves on some builds: look ourselves. */
-        if (running > 0 && on_progress(k, 0, 0, 0, 0))
+        if (running > 0 && is_over(k))
             return CURLE_ABORTED_BY_CALLBACK;
         if (running > 0)
             (void)curl_multi_poll(h->multi, NULL, 0, WAIT_MS, NULL);
@@ -245,17 +316,26 @@ static CURLcode drive(struct cn_http *h, struct call *k)
 
 static cn_status judge(struct call *k, CURLcode code, struct cn_err *err)
 {
-    if (k->st != CN_OK)
-        return cn_err_set(err, k->st, "%s", k->err.text);
+    bool whole = k->c->enough && *k->c->enough;
+
+    k->r->status = status_of(k);
+    if (k->st != CN_OK && !whole)
+        return cn_err_set(err, k->st, "%s: %s", k->c->url, k->err.text);
+    if (whole || k->cut)
+        return CN_OK;
     switch (code) {
     case CURLE_OK:
-        k->r->status = status_of(k);
         return k->r->status > 0
                    ? CN_OK
                    : cn_err_set(err, CN_EIO, "%s: an answer without a status", k->c->url);
     case CURLE_URL_MALFORMAT:
     case CURLE_UNSUPPORTED_PROTOCOL:
         return cn_err_set(err, CN_EINPUT, "%s: expected http:// or https:// and a host",
+                          k->c->url);
+    case CURLE_SSL_CACERT_BADFILE:
+        return cn_err_set(err, CN_EINPUT,
+                          "%s: the file of trusted authorities (CURL_CA_BUNDLE, SSL_CERT_FILE) "
+                          "cannot be read",
                           k->c->url);
     case CURLE_OUT_OF_MEMORY:
         return cn_err_set(err, CN_ENOMEM, "no memory for the transfer");
@@ -289,7 +369,7 @@ cn_status cn_http_do(struct cn_http *h, const struct cn_http_call *c, struct cn_
 
         st = judge(&k, code, err);
         (void)curl_easy_getinfo(k.easy, CURLINFO_SIZE_UPLOAD_T, &up);
-        r->sent = r->sent || up > 0 || (!c->body && st == CN_OK);
+        r->sent = r->sent || up > 0 || r->status > 0;
         r->seconds = 1e-6 * (double)(cn_clock_mono_us() - k.begun_us);
         (void)curl_multi_remove_handle(h->multi, k.easy);
     }

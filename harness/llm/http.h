@@ -9,14 +9,15 @@
  *     cn_http_reply_clear(&r);
  *     cn_http_free(h);
  *
- * No redirects (a key must not travel on), TLS checked, proxy and CA settings of the environment
- * honoured (https_proxy, no_proxy, SSL_CERT_FILE, CURL_CA_BUNDLE), no total timeout but a stall
- * guard: nothing for `stall_s` seconds ends it with CN_ETIMEOUT. A keep-alive comment counts as
- * life, bytes alone do not make progress for ever: `total_s` bounds the whole call. Headers with
- * keys never reach an error text or a trace.
+ * No redirects (a key must not travel on), TLS checked. The environment's proxy is used (http_proxy,
+ * https_proxy, all_proxy, no_proxy), but never for this machine itself; CURL_CA_BUNDLE, else
+ * SSL_CERT_FILE, names the file of trusted authorities, SSL_CERT_DIR their folder. A stall guard:
+ * nothing for `stall_s` seconds, in either direction, ends it with CN_ETIMEOUT. A keep-alive comment
+ * counts as life, bytes alone do not make progress for ever: `total_s` bounds the whole call. Headers
+ * never reach an error text.
  *
  * CN_EIO: no connection, broken off; CN_ETIMEOUT: stalled or too long; CN_ECAP: the body is beyond
- * its ceiling; CN_ESTOPPED when `stop` was set; CN_EINPUT: a bad URL.
+ * its ceiling; CN_ESTOPPED when `stop` was set; CN_EINPUT: a bad URL, or no such file of authorities.
  */
 #ifndef CN_LLM_HTTP_H
 #define CN_LLM_HTTP_H
@@ -47,16 +48,22 @@ struct cn_http_call {
      * CN_OK ends the call with it. */
     cn_status (*on_bytes)(void *ctx, const char *bytes, size_t n, struct cn_err *err);
     void *ctx;
+    /* Set by on_bytes: the answer is whole. The call ends with CN_OK, at the latest a second later,
+     * also when the server keeps the connection open or breaks it. May be NULL. */
+    const bool *enough;
     const volatile sig_atomic_t *stop; /* non-zero: leave at once; may be NULL */
+    /* Called about ten times a second during the call (a lease is renewed there); may be NULL. */
+    void (*tick)(void *ctx);
+    void *tick_ctx;
 };
 /* clang-format off */
 #define CN_HTTP_CALL_INIT {.url = NULL}
 /* clang-format on */
 
 struct cn_http_reply {
-    int status;            /* 200, 429, ... */
+    int status;            /* 200, 429, ...; also of a reply that broke off; 0: none came */
     bool streamed;         /* the body went to on_bytes */
-    struct cn_buf body;    /* collected (an error's body also when streaming) */
+    struct cn_buf body;    /* collected (an error's body also when streaming; its first MiB) */
     struct cn_buf headers; /* "name: value\n", names in lower case; trailers left out */
     double seconds, first_byte_s;
     bool sent; /* the request's bytes left us: it may have been billed */
@@ -68,7 +75,7 @@ void cn_http_free(struct cn_http *h); /* NULL is fine */
 CN_MUST_CHECK cn_status cn_http_do(struct cn_http *h, const struct cn_http_call *c,
                                    struct cn_http_reply *r, struct cn_err *err);
 void cn_http_reply_clear(struct cn_http_reply *r);
-/* Value of a header by its lower-case name; NULL when absent. Borrowed until the next call. */
+/* Value of a header by its lower-case name, cut to `room`, in `out`; NULL when absent. */
 const char *cn_http_header(const struct cn_http_reply *r, const char *name, char *out,
                            size_t room);
 

@@ -104,6 +104,7 @@ static const struct {
     cn_llm_trouble_kind kind;
 } phrases[] = {
     {"spend limit", CN_LLM_TROUBLE_QUOTA},
+    {"spend_limit", CN_LLM_TROUBLE_QUOTA},
     {"spending limit", CN_LLM_TROUBLE_QUOTA},
     {"usage limits", CN_LLM_TROUBLE_QUOTA},
     {"credit balance is too low", CN_LLM_TROUBLE_BILLING},
@@ -117,6 +118,7 @@ static const struct {
     {"unrecognized request argument", CN_LLM_TROUBLE_FIELD},
     {"is not supported", CN_LLM_TROUBLE_FIELD},
     {"not supported by this model", CN_LLM_TROUBLE_FIELD},
+    {"is deprecated for this model", CN_LLM_TROUBLE_FIELD},
 };
 
 static bool by_phrase(const char *message, cn_llm_trouble_kind *out)
@@ -155,6 +157,12 @@ static cn_llm_trouble_kind by_status(int status)
         return CN_LLM_TROUBLE_TOO_LARGE;
     case 429:
         return CN_LLM_TROUBLE_RATE;
+    case 301:
+    case 302:
+    case 303:
+    case 307:
+    case 308: /* a key does not travel on, and a wrong address stays wrong */
+        return CN_LLM_TROUBLE_REQUEST;
     case 503:
     case 529:
         return CN_LLM_TROUBLE_OVERLOADED;
@@ -185,17 +193,37 @@ static const char *const optional[] = {
     "max_tokens",           "include",     "store",
     "max_completion_tokens"};
 
-/* The refused field: the error's `param`, or the first of ours that its message names. */
+/* The refused field: the error's `param`, or the one of ours that its message names first (the
+ * longest of those that begin there): the next may be what to use instead. */
 static void take_field(const struct cn_json *error, struct cn_llm_trouble *out)
 {
-    const char *param = cn_json_string(cn_json_get(error, "param"));
+    const char *param = cn_json_string(cn_json_get(error, "param")), *best = NULL;
 
-    for (size_t i = 0; i < sizeof optional / sizeof *optional; i++)
-        if (param ? strncmp(param, optional[i], strlen(optional[i])) == 0
-                  : strstr(out->message, optional[i]) != NULL) {
-            cn_text_copy(out->field, sizeof out->field, optional[i]);
-            return;
-        }
+    if (param && strcmp(param, "stream") == 0) { /* in prose the word says nothing */
+        cn_text_copy(out->field, sizeof out->field, param);
+        return;
+    }
+    for (size_t i = 0; i < sizeof optional / sizeof *optional; i++) {
+        const char *name = optional[i];
+        const char *at = !param                        ? strstr(out->message, name)
+                         : cn_text_starts(param, name) ? param
+                                                       : NULL;
+
+        if (!at || (best && at > best) || (at == best && strlen(name) < strlen(out->field)))
+            continue;
+        best = at;
+        cn_text_copy(out->field, sizeof out->field, name);
+    }
+}
+
+/* {"details": {"error_code": "enforced_spend_limit_reached"}}, whatever its members are called. */
+static bool by_details(const struct cn_json *error, cn_llm_trouble_kind *out)
+{
+    for (const struct cn_json *d = cn_json_first(cn_json_get(error, "details")); d;
+         d = cn_json_next(d))
+        if (by_word(cn_json_string(d), out))
+            return true;
+    return false;
 }
 
 void cn_llm_error_object(const struct cn_json *error, int status, struct cn_llm_trouble *out)
@@ -206,10 +234,11 @@ void cn_llm_error_object(const struct cn_json *error, int status, struct cn_llm_
 
     if (!message)
         message = cn_json_string(error); /* {"error": "words"} */
-    take_message(message ? message : "an error without a message", out);
+    take_message(message && message[0] ? message : "an error without a message", out);
     /* An error inside a stream that began well has no status of its own. */
     out->kind = status == 200 ? CN_LLM_TROUBLE_SERVER : by_status(status);
-    if (!by_word(code, &out->kind) && !by_word(type, &out->kind))
+    if (!by_word(code, &out->kind) && !by_details(error, &out->kind) &&
+        !by_word(type, &out->kind))
         (void)((out->kind == CN_LLM_TROUBLE_REQUEST || out->kind == CN_LLM_TROUBLE_RATE ||
                 out->kind == CN_LLM_TROUBLE_SERVER) &&
                by_phrase(out->message, &out->kind));
@@ -235,7 +264,10 @@ static void take_body(const struct cn_http_reply *r, struct cn_llm_trouble *out)
     /* A proxy's page. */
     out->kind = by_status(r->status);
     out->remedy = remedy_of(out->kind);
-    cn_text_format(out->message, sizeof out->message, "HTTP status %d", r->status);
+    cn_text_format(out->message, sizeof out->message, "HTTP status %d%s", r->status,
+                   r->status / 100 == 3 ? ": it sends us elsewhere, and a key does not travel "
+                                          "on; check the address"
+                                        : "");
 }
 
 /* ------------------------------------------------------------------ how long */
@@ -249,9 +281,9 @@ static double go_duration(const char *s)
         return (double)NAN;
     while (*s) {
         char *end;
-        double x = strtod(s, &end);
+        double x = *s >= '0' && *s <= '9' ? strtod(s, &end) : (double)NAN;
 
-        if (end == s || !(x >= 0))
+        if (!(x >= 0 && x < 1e9))
             return (double)NAN;
         if (strncmp(end, "ms", 2) == 0) {
             sum += x / 1000;
@@ -370,7 +402,11 @@ void cn_llm_trouble_of(const struct cn_http_reply *r, cn_status st, int64_t now_
         !cn_http_header(r, "request-id", out->request_id, sizeof out->request_id))
         (void)cn_http_header(r, "x-request-id", out->request_id, sizeof out->request_id);
     /* The server's own word on retrying, where it gives one; never against an empty purse. */
-    if (cn_http_header(r, "x-should-retry", should, sizeof should) &&
-        out->remedy == CN_LLM_DO_RETRY && strcmp(should, "false") == 0)
+    if (!cn_http_header(r, "x-should-retry", should, sizeof should))
+        return;
+    if (strcmp(should, "false") == 0 &&
+        (out->remedy == CN_LLM_DO_RETRY || out->remedy == CN_LLM_DO_WAIT))
         out->remedy = CN_LLM_DO_STOP;
+    else if (strcmp(should, "true") == 0 && out->kind == CN_LLM_TROUBLE_REQUEST)
+        out->remedy = CN_LLM_DO_RETRY;
 }
