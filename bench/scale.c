@@ -48,7 +48,7 @@ struct result {
 };
 
 struct rig {
-    char *dir, *run, *bin, *cairn, *ledger; /* owned */
+    char *dir, *run, *bin, *cairn, *ledger, *told; /* owned; told: what the harness said */
     struct cn_err err;
 };
 
@@ -129,7 +129,12 @@ static cn_status start(struct rig *r, int64_t iterations, pid_t *out)
     o.argv = argv;
     o.stdout_fd = -2;
     o.new_session = true;
-    return cn_proc_spawn(&o, out, &r->err);
+    o.stderr_fd = open(r->told, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
+    if (o.stderr_fd < 0)
+        return cn_err_errno(&r->err, "%s", r->told);
+    cn_status st = cn_proc_spawn(&o, out, &r->err);
+    (void)close(o.stderr_fd);
+    return st;
 }
 
 /* Milliseconds from the start of a harness to its first training. */
@@ -239,10 +244,12 @@ static cn_status set_up(struct rig *r, const char *dir)
     r->dir = cn_file_absolute(dir);
     r->run = r->dir ? cn_file_join(r->dir, "run") : NULL;
     r->ledger = r->dir ? cn_file_join(r->dir, "ledger") : NULL;
+    r->told = r->dir ? cn_file_join(r->dir, "told") : NULL;
     r->bin = cn_proc_self_dir();
     r->cairn = r->bin ? cn_file_join(r->bin, "cairn") : NULL;
-    return r->run && r->ledger && r->cairn ? CN_OK
-                                           : cn_err_set(&r->err, CN_ENOMEM, "no memory");
+    return r->run && r->ledger && r->told && r->cairn
+               ? CN_OK
+               : cn_err_set(&r->err, CN_ENOMEM, "no memory");
 }
 
 static void tear_down(struct rig *r)
@@ -250,6 +257,7 @@ static void tear_down(struct rig *r)
     cn_free(r->dir);
     cn_free(r->run);
     cn_free(r->ledger);
+    cn_free(r->told);
     cn_free(r->bin);
     cn_free(r->cairn);
 }

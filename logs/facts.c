@@ -192,7 +192,7 @@ static void put_mutated(const struct cn_history *h, const struct cn_node *n,
 
     cn_buf_init(&paths, CN_CAP_TEXT);
     for (int64_t i = 0; i < h->older.n_paths; i++)
-        if (!seen(&paths, h->older.paths[i]))
+        if (h->older.path_nodes[i] <= n->id && !seen(&paths, h->older.paths[i]))
             put_pair(y, h->older.paths[i], &first, out);
     for (int64_t i = 0; i < h->n_nodes && h->nodes[i].id <= n->id; i++)
         for (int k = 0; k < h->nodes[i].n_mutations; k++)

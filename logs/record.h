@@ -170,16 +170,18 @@ struct cn_volume {
     char hash[CN_HASH_TEXT];
 };
 
-/* What a window leaves out (cn_store_window). Whoever counts over the arrays adds these. */
+/* What came before a window (cn_store_window). Whoever counts adds these and counts over the
+ * iterations from `first` on: pinned ones are among the older. */
 struct cn_older {
     /* Smaller ids are there only where somebody needs them (pinned); 0: everything is there. */
     int64_t first;
-    int64_t searched, ok, converged, failed; /* as in a rollup, of the iterations left out */
+    int64_t searched, ok, converged, failed; /* as in a rollup */
     double minutes;
     double worst; /* lowest reward of the search before `first`; NaN: none */
     /* Keys that mutations before `first` touched, in that order; only when the run has no
      * log_keys. */
     const char **paths;
+    int64_t *path_nodes; /* the node that first touched each */
     int64_t n_paths;
 };
 

@@ -96,9 +96,9 @@ static cn_status window_first(struct cn_store *s, int64_t iterations, int64_t *o
     return st;
 }
 
-/* ---- what is left out ---- */
+/* ---- what is before the window ---- */
 
-static void leave_out(struct cn_history *h, int64_t first)
+static void count_older(struct cn_history *h, int64_t first)
 {
     struct cn_older *o = &h->older;
 
@@ -112,17 +112,6 @@ static void leave_out(struct cn_history *h, int64_t first)
         o->minutes += r->minutes;
         if (!isnan(r->worst) && !(o->worst <= r->worst))
             o->worst = r->worst;
-    }
-    for (int64_t i = 0; i < h->n_iterations && h->iterations[i].id < first; i++) {
-        const struct cn_iteration *it = &h->iterations[i];
-        double minutes = cn_iteration_metric(it, "training_time_min");
-        if (it->confirmation || it->block == 0)
-            continue;
-        o->searched--;
-        o->ok -= it->outcome == CN_OUTCOME_OK;
-        o->failed -= it->outcome != CN_OUTCOME_OK;
-        o->converged -= it->cls == CN_CLASS_CONVERGED;
-        o->minutes -= isfinite(minutes) ? minutes : 0;
     }
 }
 
@@ -179,15 +168,17 @@ static cn_status older_paths(struct cn_store *s, struct cn_history *h, struct cn
     st = cn_sql_int(s, "SELECT count(DISTINCT path) FROM mutation WHERE node < ?",
                     SQL_ARGS(SQL_I(h->older.first)), 0, &n, err);
     if (st == CN_OK && n > 0 &&
-        !(h->older.paths = cn_arena_alloc(&h->arena, (size_t)n, sizeof(const char *))))
+        (!(h->older.paths = cn_arena_alloc(&h->arena, (size_t)n, sizeof(const char *))) ||
+         !(h->older.path_nodes = cn_arena_alloc(&h->arena, (size_t)n, sizeof(int64_t)))))
         st = cn_err_set(err, CN_ENOMEM, "no memory for %lld keys", (long long)n);
     if (st == CN_OK && n > 0)
         st = cn_sql_prepare(s,
-                            "SELECT path FROM mutation WHERE node < ? GROUP BY path"
+                            "SELECT path, min(node) FROM mutation WHERE node < ? GROUP BY path"
                             " ORDER BY min(node * 10000 + seq)",
                             SQL_ARGS(SQL_I(h->older.first)), &q, err);
     while (st == CN_OK && h->older.n_paths < n && cn_sql_row(s, q, &st, err)) {
         const char *path = cn_arena_strdup(&h->arena, cn_sql_text(q, 0));
+        h->older.path_nodes[h->older.n_paths] = sqlite3_column_int64(q, 1);
         h->older.paths[h->older.n_paths++] = path ? path : "";
     }
     sqlite3_finalize(q);
@@ -224,7 +215,7 @@ static cn_status load_part(struct cn_store *s, int64_t first, int64_t last, bool
     for (int64_t i = 0; st == CN_OK && i < h->n_nodes && h->nodes[i].id < first; i++)
         st = sum_up(s, h, &h->nodes[i], err);
     if (st == CN_OK && first > 0) {
-        leave_out(h, first);
+        count_older(h, first);
         st = older_paths(s, h, err);
     }
     cn_buf_clear(&nodes);

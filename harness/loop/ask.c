@@ -81,7 +81,7 @@ static int64_t wanted_iterations(struct cn_store *s)
 
 /* The newest blocks say what runs and which regime holds, rollups the rest: a question that is asked
  * often costs the same for a run of any length. */
-enum { STATUS_WINDOW = 500 };
+enum { STATUS_WINDOW = 200 };
 
 /* What the ranking's regime is, when the run has known others. */
 static void tell_regime(const struct cn_history *h, int64_t block, char *out, size_t room)
@@ -159,8 +159,9 @@ static void fill_status(const struct cn_history *h, struct cn_run_status *out)
     out->block = h->n_blocks;
     out->committed = h->older.searched;
     for (int64_t i = 0; i < h->n_iterations; i++) {
-        out->committed +=
-            !h->iterations[i].confirmation && h->iterations[i].state == CN_ITER_COMMITTED;
+        out->committed += !h->iterations[i].confirmation &&
+                          h->iterations[i].id >= h->older.first &&
+                          h->iterations[i].state == CN_ITER_COMMITTED;
         out->in_flight += h->iterations[i].state == CN_ITER_SUBMITTED ||
                           h->iterations[i].state == CN_ITER_RUNNING;
     }

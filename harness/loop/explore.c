@@ -253,14 +253,17 @@ static cn_status write_snapshot(struct loop *l, int64_t block, bool *made)
     return st;
 }
 
-/* Of the newest closed blocks that lack them: one that has them ends the search, so that a long
- * run does not look at thousands of folders. */
+/* Of the newest closed blocks that lack them: a harness that was killed left out the last one at
+ * most, and of a run that was read back nobody knows what its memory was. */
+enum { SNAPSHOTS_BACK = 4 };
+
 static cn_status write_snapshots(struct loop *l)
 {
     bool made = true;
     cn_status st = CN_OK;
 
-    for (int64_t b = l->h.n_blocks - 1; st == CN_OK && b >= 0 && made; b--)
+    for (int64_t b = l->h.n_blocks - 1, k = 0;
+         st == CN_OK && b >= 0 && made && k < SNAPSHOTS_BACK; b--, k++)
         if (l->h.blocks[b].closed)
             st = write_snapshot(l, l->h.blocks[b].number, &made);
     return st;
@@ -656,8 +659,8 @@ static void show(struct loop *l)
     l->shown_us = cn_clock_mono_us();
     done = l->h.older.searched;
     for (int64_t i = 0; i < l->h.n_iterations; i++)
-        done +=
-            !l->h.iterations[i].confirmation && l->h.iterations[i].state == CN_ITER_COMMITTED;
+        done += !l->h.iterations[i].confirmation && l->h.iterations[i].id >= l->h.older.first &&
+                l->h.iterations[i].state == CN_ITER_COMMITTED;
     cn_buf_init(&words, CN_CAP_RECORD);
     if (cn_history_best(&l->h, &q, &best, NULL) == CN_OK && best.first.node) {
         cn_standing_words(&l->h.info, &best.first, best.confidence, &words);

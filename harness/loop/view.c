@@ -32,7 +32,7 @@ int64_t cn_plan_searched(const struct cn_history *h)
     int64_t n = h->older.searched;
 
     for (int64_t i = 0; i < h->n_iterations; i++)
-        n += !h->iterations[i].confirmation;
+        n += !h->iterations[i].confirmation && h->iterations[i].id >= h->older.first;
     return n;
 }
 
