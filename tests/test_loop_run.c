@@ -256,11 +256,16 @@ Test(loop_run, two_interrupts_cancel_and_the_training_is_not_counted)
 Test(loop_run, a_reached_target_ends_the_search_and_is_confirmed)
 {
     struct cn_history h;
+    bool reached = false;
 
     toy_go(&t, "  iterations: 40\n  n_iter_block: 40\n  confirm: 1\n  target: 0.6\n", "");
     h = toy_history(&t);
     cr_assert_eq(t.end, CN_RUN_END_TARGET);
     cr_assert(h.n_iterations < 40);
+    for (int64_t i = 0; i < h.n_nodes; i++)
+        reached = reached || (cn_history_spread(&h, h.nodes[i].id, CN_POOL_SEARCH).n >= 2 &&
+                              cn_history_spread(&h, h.nodes[i].id, CN_POOL_SEARCH).mean >= 0.6);
+    cr_assert(reached, "one run is not enough");
     cr_assert(h.iterations[h.n_iterations - 1].confirmation);
     cr_assert(h.blocks[0].closed, "the unfinished block is in the books");
     cn_history_clear(&h);
@@ -458,6 +463,94 @@ Test(loop_run, a_spoilt_protocol_is_told_and_the_old_one_stays)
     h = toy_history(&t);
     cr_assert_eq(count_outcome(&h, CN_OUTCOME_OK), 4);
     cn_history_clear(&h);
+}
+
+/* ------------------------------------------------------------------ guardrails, the best */
+
+static int count_events(const struct cn_history *h, const char *kind, const char *words)
+{
+    int n = 0;
+
+    for (int64_t i = 0; i < h->n_events; i++)
+        n += strcmp(h->events[i].kind, kind) == 0 && strstr(h->events[i].text, words);
+    return n;
+}
+
+/* A bound on the loss, which is 1 - score: what breaks it is what a search would like best. */
+Test(loop_run, who_breaks_a_guardrail_is_never_announced)
+{
+    const struct cn_run_override o[] = {{"explore.guardrails", "loss >= 0.35"}};
+    struct cn_run_status s;
+    struct cn_history h;
+    int broken = 0;
+
+    toy_config(&t, "  iterations: 24\n  n_iter_block: 12\n  confirm: 1\n", "");
+    cr_assert_eq(toy_create(&t, toy_protocol(), o, 1), CN_OK, "%s", t.err.text);
+    explore(NULL, 0);
+    h = toy_history(&t);
+    cr_assert_str_eq(h.info.guardrails, "loss >= 0.35");
+    for (int64_t i = 0; i < h.n_iterations; i++)
+        broken += h.iterations[i].reward > 0.65;
+    cr_assert(broken > 0, "the bound was met, or this proves nothing");
+    cr_assert_eq(cn_run_status(t.dir, &s, &t.err), CN_OK, "%s", t.err.text);
+    cr_assert(s.best_node > 0 && s.best_reward <= 0.65, "node %lld: %g", (long long)s.best_node,
+              s.best_reward);
+    for (int64_t i = 0; i < h.n_iterations; i++)
+        if (h.iterations[i].confirmation)
+            cr_assert(cn_history_spread(&h, h.iterations[i].node, CN_POOL_SEARCH).n == 0 ||
+                      cn_history_spread(&h, h.iterations[i].node, CN_POOL_SEARCH).mean <= 0.65);
+    cr_assert(strstr(t.told, " breaks loss >= 0.35"), "%s", t.told);
+    cr_assert(strstr(toy_read(&t, "ucb_scores.txt"), "; loss 0.") || broken == 0);
+    cr_assert_eq(count_events(&h, "guardrail", ""), 0, "the metric was there");
+    cn_history_clear(&h);
+}
+
+/* The trainer says that it has a metric and never gives it. */
+Test(loop_run, an_absent_metric_keeps_no_guardrail_and_is_told_once)
+{
+    static const char row[] = "{\"name\": \"loss\",";
+    char path[700], table[8192];
+    struct cn_run_override o[] = {{"explore.guardrails", "ghost >= 0"},
+                                  {"trainer.describe", path}};
+    struct cn_run_status s;
+    struct cn_history h;
+    struct cn_buf b;
+    const char *at;
+
+    toy_config(&t, "  iterations: 5\n  n_iter_block: 5\n  confirm: 1\n  n_parallel: 2\n", "");
+    cn_buf_init(&b, 8000);
+    cn_text_format(path, sizeof path, "%.*s/../tests/e2e/toy_describe.json",
+                   (int)(strrchr(toy_protocol(), '/') - toy_protocol()), toy_protocol());
+    cr_assert_eq(cn_file_read(path, 8000, &b, &t.err), CN_OK, "%s", t.err.text);
+    at = strstr(cn_buf_str(&b), row);
+    cn_text_format(table, sizeof table,
+                   "%.*s{\"name\": \"ghost\", \"min\": null, \"max\": null, \"better\": "
+                   "\"higher\", \"role\": \"info\", \"meaning\": \"x\"}, %s",
+                   (int)(at - cn_buf_str(&b)), cn_buf_str(&b), at);
+    cn_buf_clear(&b);
+    cn_text_copy(path, sizeof path, scratch_file(&t.s, "ghost.json", table));
+    cr_assert_eq(toy_create(&t, toy_protocol(), o, 2), CN_OK, "%s", t.err.text);
+    explore(NULL, 0);
+    h = toy_history(&t);
+    cr_assert_eq(count_events(&h, "guardrail", "ghost is absent"), 1);
+    cr_assert_eq(h.n_iterations, 5, "nothing is best, so nothing is confirmed");
+    cn_history_clear(&h);
+    cr_assert_eq(cn_run_status(t.dir, &s, &t.err), CN_OK, "%s", t.err.text);
+    cr_assert_eq(s.best_node, 0);
+}
+
+Test(loop_run, status_says_how_sure_the_best_is)
+{
+    struct cn_run_status s;
+
+    toy_go(&t, "  iterations: 9\n  n_iter_block: 9\n  confirm: 0\n", "");
+    cr_assert_eq(cn_run_status(t.dir, &s, &t.err), CN_OK, "%s", t.err.text);
+    cr_assert(s.best_node > 0 && s.best_bound < s.best_reward, "%g, %g", s.best_bound,
+              s.best_reward);
+    cr_assert(s.confidence == 0.9 && strstr(s.best_words, " at 90 %)"), "%s", s.best_words);
+    cr_assert(s.default_count >= 2, "the noise floor");
+    cr_assert_str_eq(s.best_regime, "", "one regime needs no name");
+    cr_assert_str_eq(s.reward, "score");
 }
 
 /* ------------------------------------------------------------------ making */

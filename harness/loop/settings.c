@@ -8,7 +8,7 @@
 #include "base/banned.h"
 #include "base/text.h"
 
-typedef enum { INT, NUMBER, WORD } kind;
+typedef enum { INT, NUMBER, WORD, LINE } kind;
 
 struct row {
     const char *key, *old; /* old: another spelling, or NULL */
@@ -45,7 +45,7 @@ static const struct row rows[] = {
     {"near_duplicate", NULL, NUMBER, AT(near_duplicate), 0, 0.5, NULL, false},
     {"stall_min", NULL, NUMBER, AT(stall_min), 0, 1e6, NULL, false},
     {"model", NULL, WORD, AT(model), 0, 0, " tpe slope ", false},
-    {"guardrails", NULL, WORD, AT(guardrails), 0, 0, NULL, true},
+    {"guardrails", NULL, LINE, AT(guardrails), 0, 0, NULL, true},
     {"rerun_incumbent", NULL, WORD, AT(rerun_incumbent), 0, 0, " true false ", false},
     {"edit_rules", NULL, WORD, AT(edit_rules), 0, 0, " true false ", false},
     {"revert_worse_edits", NULL, WORD, AT(revert_worse_edits), 0, 0, " true false ", false},
@@ -165,7 +165,12 @@ static cn_status set_word(struct cn_settings *s, const struct row *r, const char
 {
     char wanted[CN_SETTING_TEXT + 2];
 
-    if (!value[0] || strlen(value) >= CN_SETTING_TEXT || strchr(value, ' '))
+    if (r->kind == LINE && (strlen(value) >= CN_SETTING_TEXT || strpbrk(value, "\r\n")))
+        return cn_err_set(err, CN_EINPUT,
+                          "%s: explore.%s: \"%s\": expected one line of at most %d bytes",
+                          where, r->key, value, CN_SETTING_TEXT - 1);
+    if (r->kind == WORD &&
+        (!value[0] || strlen(value) >= CN_SETTING_TEXT || strchr(value, ' ')))
         return cn_err_set(err, CN_EINPUT, "%s: explore.%s: \"%s\": expected one word", where,
                           r->key, value);
     cn_text_format(wanted, sizeof wanted, " %s ", value);
@@ -183,8 +188,8 @@ cn_status cn_settings_set(struct cn_settings *s, const char *key, const char *va
 
     if (!r)
         return unknown_key(key, where, err);
-    return r->kind == WORD ? set_word(s, r, value, where, err)
-                           : set_number(s, r, value, where, err);
+    return r->kind == WORD || r->kind == LINE ? set_word(s, r, value, where, err)
+                                              : set_number(s, r, value, where, err);
 }
 
 /* ------------------------------------------------------------------ the config's section */
