@@ -598,3 +598,83 @@ Test(logs_window, a_damaged_volume_is_told_and_made_again)
     cn_history_clear(&l.h);
     cn_store_close(l.s);
 }
+
+/* ---- older stores ---- */
+
+/* The fixture as run.db in `dir`. */
+static void load_old_store(const char *name)
+{
+    const char *cases = getenv("CAIRN_TEST_CASES");
+    char path[600], *problem = NULL, *db = cn_file_join(dir, CN_STORE_FILE);
+    struct cn_buf sql;
+    sqlite3 *out;
+
+    cn_text_format(path, sizeof path, "%.400s/store/%s", cases ? cases : "tests/cases", name);
+    cn_buf_init(&sql, CN_CAP_TEXT);
+    OK(cn_file_read(path, CN_CAP_TEXT, &sql, &err));
+    cr_assert_eq(sqlite3_open(db, &out), SQLITE_OK);
+    cr_assert_eq(sqlite3_exec(out, cn_buf_str(&sql), NULL, NULL, &problem), SQLITE_OK, "%s",
+                 problem);
+    /* The sample's nodes had no hashes of their own then. */
+    cr_assert_eq(sqlite3_exec(out, "UPDATE node SET config_hash = 'h' || id", NULL, NULL, NULL),
+                 SQLITE_OK);
+    sqlite3_close(out);
+    cn_buf_clear(&sql);
+    cn_free(db);
+}
+
+static char *fresh_dump(void)
+{
+    struct cn_store *s;
+    struct cn_history h;
+    char *sub = cn_file_join(dir, "fresh"), *text;
+
+    OK(cn_file_mkdirs(sub, &err));
+    OK(logs_sample_open(sub, &s, &err));
+    OK(logs_sample_drive(s, &err));
+    OK(cn_store_history(s, &h, &err));
+    text = logs_sample_dump(&h);
+    cn_history_clear(&h);
+    cn_store_close(s);
+    cn_free(sub);
+    return text;
+}
+
+static void brought_up_to_date(const char *name)
+{
+    struct cn_store *s;
+    struct cn_history h;
+    char *mine, *fresh = fresh_dump();
+
+    load_old_store(name);
+    cr_assert_eq(cn_store_open(dir, CN_STORE_READ, &s, &err), CN_EUNSUPPORTED);
+    OK(cn_store_open(dir, CN_STORE_WRITE, &s, &err));
+    OK(cn_store_check(s, &err));
+    OK(cn_store_history(s, &h, &err));
+    mine = logs_sample_dump(&h);
+    cr_assert_str_eq(mine, fresh);
+    cr_assert(h.blocks[0].roll.known && h.blocks[1].roll.known);
+    cr_assert_eq(h.blocks[0].roll.best_node, 2);
+    cr_assert_eq(h.blocks[0].roll.all, 4);
+    cr_assert_eq(h.blocks[0].roll.failed, 1);
+    cr_assert_float_eq(h.blocks[0].roll.best.mean, 0.93, 1e-12);
+    cr_assert_eq(h.blocks[1].roll.worst, -0.12);
+    cn_history_clear(&h);
+    cn_store_close(s);
+    /* And again: nothing is left to do. */
+    OK(cn_store_open(dir, CN_STORE_READ, &s, &err));
+    OK(cn_store_check(s, &err));
+    cn_store_close(s);
+    cn_free(mine);
+    cn_free(fresh);
+}
+
+Test(logs_window, a_store_of_version_1_is_brought_up_to_date)
+{
+    brought_up_to_date("v1.sql");
+}
+
+Test(logs_window, a_store_of_version_2_is_brought_up_to_date)
+{
+    brought_up_to_date("v2.sql");
+}
