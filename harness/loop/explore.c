@@ -726,6 +726,7 @@ cn_status cn_run_explore(struct cn_run *run, const struct cn_run_explore_opts *o
     cn_status st = CN_OK;
 
     *out_end = CN_RUN_END_FAILED;
+    l.log.volume = (size_t)(o->volume > 0 ? o->volume : 0);
     run->opts = o;
     while (!l.done && (st == CN_OK || st == CN_ENOSPC)) {
         st = begun ? turn(&l) : begin(&l);

@@ -95,13 +95,13 @@ struct cn_run_explore_opts {
     void (*progress)(void *ctx, int64_t done, int64_t total, const char *note);
     void *ctx;
     int64_t poll_ms; /* how often running jobs are looked at; 0: 200 */
-    /* Iterations of the record that are kept in memory (logs/store.h); 0: CN_STORE_WINDOW.
-     * Smaller ones are for tests. */
-    int64_t window;
+    /* Iterations of the record that are kept in memory (logs/store.h), and bytes beyond which the
+     * log is sealed (logs/log.h); 0: CN_STORE_WINDOW, CN_LOG_VOLUME. Smaller ones are for tests. */
+    int64_t window, volume;
 };
-#define CN_RUN_EXPLORE_OPTS_INIT \
-    {                            \
-        NULL, NULL, NULL, 0, 0   \
+#define CN_RUN_EXPLORE_OPTS_INIT  \
+    {                             \
+        NULL, NULL, NULL, 0, 0, 0 \
     }
 
 /* Explore until a stop rule fires. On CN_RUN_END_DONE and _TARGET the confirmation replicates

@@ -1,7 +1,7 @@
 /* The smallest harness, for tests: make the run when it is not there, then explore it to its
  * end.
  *
- *     explore_driver DIR PROTOCOL CONFIG [crash_after=N] [path=value ...]
+ *     explore_driver DIR PROTOCOL CONFIG [crash_after=N] [window=N] [volume=N] [path=value ...]
  *     explore_driver --dump DIR    the record without times and attempts, to compare two runs
  *
  * Exit codes as cn_status_exit_code; 137 when the crash seam of base/file.h fired
@@ -41,7 +41,8 @@ static void say(void *ctx, const char *line)
     (void)fflush(stdout);
 }
 
-static int take_overrides(int argc, char **argv, struct cn_run_override *o)
+static int take_overrides(int argc, char **argv, struct cn_run_override *o,
+                          struct cn_run_explore_opts *eo)
 {
     int n = 0;
 
@@ -56,6 +57,11 @@ static int take_overrides(int argc, char **argv, struct cn_run_override *o)
 
             if (cn_text_parse_int64(eq + 1, &nth))
                 cn_file_crash_after(nth);
+            continue;
+        }
+        if (strcmp(argv[i], "window") == 0 || strcmp(argv[i], "volume") == 0) {
+            if (!cn_text_parse_int64(eq + 1, argv[i][0] == 'w' ? &eo->window : &eo->volume))
+                return -1;
             continue;
         }
         o[n++] = (struct cn_run_override){argv[i], eq + 1};
@@ -141,7 +147,9 @@ int main(int argc, char **argv)
     co.protocol = argv[2];
     co.config = argv[3];
     co.overrides = overrides;
-    co.n_overrides = take_overrides(argc, argv, overrides);
+    co.n_overrides = take_overrides(argc, argv, overrides, &eo);
+    if (co.n_overrides < 0)
+        return 2;
     eo.say = say;
     eo.poll_ms = 20;
     st = cn_run_create(&co, &err);

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Kill the harness after its 1st, 2nd, 3rd, ... durable operation, one slot, then let it come back until it is done.
 # The store (without times and attempts) and every Markdown file must be those of the unbroken run.
-#     kill_seam.sh BIN [STEP] [FIRST] [edits]     every STEP-th operation, from the FIRST on
+#     kill_seam.sh BIN [STEP] [FIRST] [edits | window]     every STEP-th operation, from the FIRST on
 # edits: with a rule table so plain that the host edits it at the end of the first block.
+# window: as of a long run: the newest two blocks in memory, a log of many volumes.
 set -u
 bin=$1 step=${2:-1} first=${3:-1}
 root=$(cd "$(dirname "$0")/../.." && pwd)
@@ -16,23 +17,32 @@ if [ "${4:-}" = edits ]; then
     grep -v '^| .*\(successes\|Found\|Branching\)' "$root/protocols/toy.md" >"$work/plain.md"
     protocol=$work/plain.md
 fi
+extra=
+if [ "${4:-}" = window ]; then
+    write_toy 15 3 1
+    extra="window=1 volume=3000"
+fi
 # Texts are compared, so nothing may differ but what the kill does.
 picture() {
     "$bin/explore_driver" --dump "$work/run" &&
-        (cd "$work/run" && for f in protocol.md run_analysis.md run_memory.md ucb_scores.txt report.md snapshots/*/*.md \
+        (cd "$work/run" && for f in protocol.md run_analysis*.md run_memory.md ucb_scores.txt report.md snapshots/*/*.md \
             iter_*/config.yaml; do echo "== $f"; cat "$f"; done)
 }
 
-drive || { echo "the unbroken run failed:"; cat "$work/err"; exit 1; }
+drive $extra || { echo "the unbroken run failed:"; cat "$work/err"; exit 1; }
 picture >"$work/reference" || exit 1
 if [ "${4:-}" = edits ] && ! grep -q '^text protocol 2 embedded' "$work/reference"; then
     echo "no edit was made: nothing is tested"
     exit 1
 fi
+if [ "${4:-}" = window ] && ! grep -q '^== run_analysis.002.md' "$work/reference"; then
+    echo "the log was not sealed twice: nothing is tested"
+    exit 1
+fi
 kills=0 failures=0 n=$first
 while :; do
     rm -rf "$work/run"
-    drive crash_after="$n"; rc=$?
+    drive $extra crash_after="$n"; rc=$?
     [ $rc -eq 0 ] && break # the run has fewer operations than n
     if [ $rc -ne 137 ]; then
         echo "operation $n: exit code $rc instead of the crash: $(cat "$work/err")"
@@ -40,7 +50,7 @@ while :; do
         continue
     fi
     kills=$((kills + 1))
-    drive; rc=$?
+    drive $extra; rc=$?
     if [ $rc -ne 0 ]; then
         echo "operation $n: did not come back: exit code $rc: $(cat "$work/err")"
         failures=$((failures + 1))
