@@ -20,3 +20,5 @@ cn_test(test_loop_archive DEPS loop SOURCES ${toy} DEPENDS cairn-job toy_trainer
 cn_test(test_loop_audit DEPS loop SOURCES ${toy} DEPENDS cairn-job toy_trainer PRIVATE_LIBS m PkgConfig::sqlite TIMEOUT 300)
 cn_test(test_loop_adopt DEPS loop SOURCES ${toy} DEPENDS cairn-job toy_trainer PRIVATE_LIBS m TIMEOUT 300)
 cn_test(test_loop_principles DEPS loop SOURCES ${toy} DEPENDS cairn-job toy_trainer PRIVATE_LIBS m TIMEOUT 300)
+set(mock_llm ${CMAKE_CURRENT_SOURCE_DIR}/support/mock_llm.c ${CMAKE_CURRENT_SOURCE_DIR}/support/llm_case.c)
+cn_test(test_llm_client DEPS llm test_support SOURCES ${mock_llm} PRIVATE_LIBS m Threads::Threads)
