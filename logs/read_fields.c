@@ -195,9 +195,9 @@ static const struct {
     const char *name;
     bool derived; /* in a log of ours: not kept, it is made anew */
 } known[] = {
-    {"Variance update", true}, {"Degeneracy", false},  {"CODE MODIFICATION", false},
+    {"Variance update", true}, {"Degeneracy", true},   {"CODE MODIFICATION", false},
     {"File", false},           {"Function", false},    {"Change", false},
-    {"Hypothesis", false},     {"Seed stats", false},  {"Stability", false},
+    {"Hypothesis", false},     {"Seed stats", true},   {"Stability", true},
     {"Verdict", false},        {"Slot", false},        {"Prediction", false},
     {"Rationale", false},      {"Best so far", false}, {"Branch type", false},
     {"Note", false},           {"Notes", false},       {"Result", false},

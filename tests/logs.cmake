@@ -19,3 +19,5 @@ cn_test(test_logs_report DEPS logs base PRIVATE_LIBS m
     SOURCES ${PROJECT_SOURCE_DIR}/tests/support/made.c ${PROJECT_SOURCE_DIR}/tests/support/made_many.c)
 cn_fuzz(fuzz_logs_read DEPS logs base CORPUS tests/cases/logs)
 cn_fuzz(fuzz_logs_memory DEPS logs base CORPUS tests/cases/memory)
+cn_fuzz(fuzz_logs_scores DEPS logs base CORPUS tests/cases/scores)
+cn_fuzz(fuzz_logs_export DEPS logs base CORPUS tests/cases/export)
