@@ -102,30 +102,15 @@ static void tell_regime(const struct cn_history *h, int64_t block, char *out, si
     cn_buf_clear(&text);
 }
 
-/* The setting `confidence`, as the last harness had it. */
-static double wanted_confidence(struct cn_store *s)
+static cn_status fill_best(const struct cn_history *h, struct cn_run_status *out,
+                           struct cn_err *err)
 {
-    double x = CN_BEST_CONFIDENCE;
-    struct cn_buf b;
-
-    cn_buf_init(&b, CN_CAP_TEXT);
-    if (cn_store_fact(s, "confidence", &b, NULL) != CN_OK ||
-        !cn_text_parse_double(cn_buf_str(&b), &x))
-        x = CN_BEST_CONFIDENCE;
-    cn_buf_clear(&b);
-    return x;
-}
-
-static cn_status fill_best(const struct cn_history *h, double confidence,
-                           struct cn_run_status *out, struct cn_err *err)
-{
-    struct cn_best_query q = CN_BEST_QUERY_INIT;
+    const struct cn_best_query q = cn_plan_query(0);
     struct cn_standing first = {0}, m;
     struct cn_best best;
     struct cn_buf words;
     cn_status st;
 
-    q.confidence = confidence;
     cn_text_copy(out->reward, sizeof out->reward, h->info.reward);
     out->best_reward = out->default_reward = out->best_std = out->best_bound = (double)NAN;
     st = cn_history_best(h, &q, &best, err);
@@ -139,10 +124,10 @@ static cn_status fill_best(const struct cn_history *h, double confidence,
     out->best_reward = m.mean;
     out->best_std = m.std;
     out->best_bound = h->info.reward_lower_is_better ? m.hi : m.lo;
-    out->confidence = confidence;
+    out->confidence = best.confidence;
     out->best_block = best.block;
     cn_buf_init(&words, CN_CAP_RECORD);
-    cn_standing_words(&h->info, &best.first, confidence, &words);
+    cn_standing_words(&h->info, &best.first, best.confidence, &words);
     cn_text_copy(out->best_words, sizeof out->best_words, cn_buf_str(&words));
     cn_buf_clear(&words);
     tell_regime(h, best.block, out->best_regime, sizeof out->best_regime);
@@ -188,7 +173,7 @@ cn_status cn_run_status(const char *dir, struct cn_run_status *out, struct cn_er
     if (st == CN_OK)
         st = cn_store_lease_get(s, &lease, err);
     if (st == CN_OK)
-        st = fill_best(&h, wanted_confidence(s), out, err);
+        st = fill_best(&h, out, err);
     if (st == CN_OK) {
         fill_status(&h, out);
         out->total = wanted_iterations(s);

@@ -54,8 +54,8 @@ static int64_t regime_effects(const struct cn_work *w, struct cn_effect *e)
     int64_t n = 0;
 
     for (int64_t b = 1; b < w->n_blocks; b++)
-        for (int i = 0; i < w->h->blocks[b].n_regime && i < w->h->blocks[b - 1].n_regime &&
-                        i < d->space.n;
+        for (int i = 0;
+             i < w->h->blocks[b].n_regime && i < w->h->blocks[b - 1].n_regime && i < d->space.n;
              i++) {
             double from = cn_search_value(d, i, w->h->blocks[b - 1].regime[i].new_text);
             double to = cn_search_value(d, i, w->h->blocks[b].regime[i].new_text);
@@ -240,7 +240,7 @@ cn_status cn_plan_root(const struct cn_work *w)
 
     name_block(w);
     if (w->n_blocks > 0) {
-        struct cn_best_query q = cn_plan_query(w->pl, w->n_blocks);
+        struct cn_best_query q = cn_plan_query(w->n_blocks);
 
         of_run = cn_partition_replicates(w, w->n_blocks + 1);
         q.block = of_run ? 0 : w->n_blocks;

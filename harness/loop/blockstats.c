@@ -49,10 +49,9 @@ static void put_dimensions(const struct cn_planner *pl, struct cn_buf *out,
                   s->mutations, s->params_touched, pl->search->training.space.n);
 }
 
-static void put_best(const struct cn_planner *pl, const struct cn_history *h, int64_t block,
-                     struct cn_buf *out)
+static void put_best(const struct cn_history *h, int64_t block, struct cn_buf *out)
 {
-    const struct cn_best_query q = cn_plan_query(pl, block);
+    const struct cn_best_query q = cn_plan_query(block);
     struct cn_best best;
 
     if (cn_history_best(h, &q, &best, NULL) != CN_OK) {
@@ -88,7 +87,7 @@ void cn_plan_block_note(const struct cn_planner *pl, const struct cn_history *h,
                           CN_PLATEAU_TOLERANCE, s.plateau_length);
         else if (s.finished > 0)
             cn_buf_printf(out, "%snot stuck", gap(out));
-        put_best(pl, h, block, out);
+        put_best(h, block, out);
     }
     cn_view_clear(&v);
 }

@@ -85,7 +85,7 @@ static bool is_default(const struct cn_node *n, const struct cn_node *control)
  * come in. */
 static cn_status choose(const struct cn_work *w, struct plan_of *p)
 {
-    struct cn_best_query q = cn_plan_query(w->pl, 0);
+    struct cn_best_query q = cn_plan_query(0);
     struct cn_ranking r;
     cn_status st;
 

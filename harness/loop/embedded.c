@@ -91,7 +91,7 @@ static cn_status select_node(const struct cn_work *w, const struct cn_view *v,
                              int64_t *out_node)
 {
     struct cn_select_query q = CN_SELECT_QUERY_INIT;
-    const struct cn_best_query ask = cn_plan_query(w->pl, v->block->number);
+    const struct cn_best_query ask = cn_plan_query(v->block->number);
     struct cn_best best = {0};
     cn_status st = CN_OK;
 
@@ -171,7 +171,7 @@ void cn_plan_rerun(const struct cn_work *w, int64_t node, const char *strategy, 
  * says why. */
 cn_status cn_plan_nothing_new(const struct cn_work *w, const struct cn_view *v)
 {
-    const struct cn_best_query q = cn_plan_query(w->pl, v->block->number);
+    const struct cn_best_query q = cn_plan_query(v->block->number);
     struct cn_best best;
     cn_status st = cn_history_best(w->h, &q, &best, w->err);
 

@@ -110,7 +110,7 @@ static const char *score_words(struct cn_arena *a, const struct cn_ranking *r,
 static int score_lines(struct loop *l, int64_t block, struct cn_arena *a,
                        struct cn_score_line **out, double *out_c)
 {
-    struct cn_best_query q = cn_plan_query(&l->r->planner, block);
+    struct cn_best_query q = cn_plan_query(block);
     struct cn_ranking r;
     struct cn_score_table t;
     struct cn_score_line *lines = NULL;
@@ -437,7 +437,7 @@ static bool time_is_over(const struct loop *l)
 static bool target_is_reached(const struct loop *l)
 {
     double target = l->r->settings.target;
-    struct cn_best_query q = cn_plan_query(&l->r->planner, 0);
+    struct cn_best_query q = cn_plan_query(0);
     struct cn_arena a;
     struct cn_ranking r;
     bool reached = false;
@@ -445,6 +445,7 @@ static bool target_is_reached(const struct loop *l)
     if (isnan(target))
         return false;
     target = l->h.info.reward_lower_is_better ? -target : target;
+    q.confidence = l->r->settings.confidence;
     cn_arena_init(&a, CN_CAP_ARENA);
     if (cn_history_rank(&l->h, &q, &a, &r, NULL) ==
         CN_OK) /* no memory: asked again next turn */
@@ -649,7 +650,7 @@ static void show(struct loop *l)
 {
     const struct cn_run_explore_opts *o = l->r->opts;
     char note[160] = "";
-    const struct cn_best_query q = cn_plan_query(&l->r->planner, 0);
+    const struct cn_best_query q = cn_plan_query(0);
     struct cn_best best;
     struct cn_buf words;
     int64_t done = 0;
@@ -691,7 +692,7 @@ static cn_status begin(struct loop *l)
 {
     struct cn_run *r = l->r;
     struct cn_local_opts lo = CN_LOCAL_OPTS_INIT;
-    char total[32], confidence[CN_NUM_TEXT];
+    char total[32];
     cn_status st = CN_OK;
 
     lo.slots = (int32_t)r->settings.n_parallel;
@@ -704,9 +705,6 @@ static cn_status begin(struct loop *l)
         st = cn_local_new(&lo, &r->executor, l->err);
     if (st == CN_OK)
         st = cn_store_fact_set(r->store, "iterations", total, l->err);
-    if (st == CN_OK)
-        st = cn_store_fact_set(r->store, "confidence",
-                               cn_text_double(r->settings.confidence, confidence), l->err);
     if (st == CN_OK)
         st = cn_store_fact_set(r->store, "end", "", l->err);
     if (st == CN_OK)

@@ -112,10 +112,9 @@ static void put_numbers(const struct cn_history *h, const struct tally *t,
 }
 
 /* Where a block's root came from: the best of the block before, as it was known then. */
-static void put_origin(const struct cn_planner *pl, const struct cn_history *h,
-                       const struct cn_node *n, struct cn_buf *out)
+static void put_origin(const struct cn_history *h, const struct cn_node *n, struct cn_buf *out)
 {
-    struct cn_best_query q = cn_plan_query(pl, n->block - 1);
+    struct cn_best_query q = cn_plan_query(n->block - 1);
     struct cn_best from;
 
     if (n->block < 2 || n != cn_plan_block_root(h, n->block))
@@ -144,9 +143,9 @@ static void put_breach(const struct cn_ranking *r, const struct cn_node *n, stru
     }
 }
 
-static void put_node(const struct cn_planner *pl, const struct cn_history *h,
-                     const struct cn_node *n, const struct cn_score_row *row,
-                     const struct cn_ranking *r, bool best, struct cn_buf *out)
+static void put_node(const struct cn_history *h, const struct cn_node *n,
+                     const struct cn_score_row *row, const struct cn_ranking *r, bool best,
+                     struct cn_buf *out)
 {
     const struct tally t = tally_of(h, n->id);
     const struct paint p = paint_of(h, &t);
@@ -158,7 +157,7 @@ static void put_node(const struct cn_planner *pl, const struct cn_history *h,
     put_escaped(out, n->strategy);
     cn_buf_printf(out, "%s</font><br/>", best ? " &#9733;" : "");
     put_numbers(h, &t, row, out);
-    put_origin(pl, h, n, out);
+    put_origin(h, n, out);
     put_breach(r, n, out);
     cn_buf_adds(out, ">];\n");
 }
@@ -211,7 +210,7 @@ static bool is_searched(const struct cn_history *h, const struct cn_node *n)
 static void put_block(const struct cn_planner *pl, const struct cn_history *h,
                       const struct cn_block *b, const struct cn_node *best, struct cn_buf *out)
 {
-    const struct cn_best_query q = cn_plan_query(pl, b->number);
+    const struct cn_best_query q = cn_plan_query(b->number);
     struct cn_score_table scores;
     struct cn_ranking r;
     struct cn_arena a;
@@ -235,8 +234,8 @@ static void put_block(const struct cn_planner *pl, const struct cn_history *h,
                      "color=\"#d5dae0\"; margin=18;\n");
     for (int64_t i = 0; i < h->n_nodes; i++)
         if (h->nodes[i].block == b->number && is_searched(h, &h->nodes[i]))
-            put_node(pl, h, &h->nodes[i], scored ? cn_score_get(&scores, h->nodes[i].id) : NULL,
-                     &r, &h->nodes[i] == best, out);
+            put_node(h, &h->nodes[i], scored ? cn_score_get(&scores, h->nodes[i].id) : NULL, &r,
+                     &h->nodes[i] == best, out);
     cn_buf_adds(out, "  }\n");
     cn_arena_clear(&a);
     if (scored)
@@ -244,10 +243,9 @@ static void put_block(const struct cn_planner *pl, const struct cn_history *h,
 }
 
 /* "confirmed under fresh seeds: +0.507 (0.48 to 0.53 at 90 %, 3 pairs) over the default config" */
-static void put_confirmation(const struct cn_planner *pl, const struct cn_history *h,
-                             struct cn_buf *out)
+static void put_confirmation(const struct cn_history *h, struct cn_buf *out)
 {
-    const struct cn_best_query q = cn_plan_query(pl, 0);
+    const struct cn_best_query q = cn_plan_query(0);
     struct cn_gain g;
     struct cn_buf text;
 
@@ -301,7 +299,7 @@ static int64_t first_drawn(const struct cn_history *h)
 
 void cn_figure_tree(const struct cn_planner *pl, const struct cn_history *h, struct cn_buf *out)
 {
-    const struct cn_best_query q = cn_plan_query(pl, 0);
+    const struct cn_best_query q = cn_plan_query(0);
     const struct cn_node *best;
     struct cn_best lead;
     struct cn_buf words;
@@ -326,7 +324,7 @@ void cn_figure_tree(const struct cn_planner *pl, const struct cn_history *h, str
         cn_buf_printf(out, " &#183; best: node %lld, ", (long long)best->id);
     put_escaped(out, cn_buf_str(&words));
     cn_buf_clear(&words);
-    put_confirmation(pl, h, out);
+    put_confirmation(h, out);
     if (first > 1)
         cn_buf_printf(out, "<br/>blocks 1 to %lld are not drawn", (long long)first - 1);
     cn_buf_adds(out, "</font>");

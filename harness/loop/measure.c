@@ -244,10 +244,10 @@ static void compare(const struct cn_history *h, const struct cn_iteration *it,
                       (long long)other, metric_of(&h->info, sum / n), n);
 }
 
-static void tell_best(const struct cn_run *r, const struct cn_history *h,
-                      const struct cn_iteration *it, struct cn_buf *out)
+static void tell_best(const struct cn_history *h, const struct cn_iteration *it,
+                      struct cn_buf *out)
 {
-    struct cn_best_query q = cn_plan_query(&r->planner, it->block);
+    struct cn_best_query q = cn_plan_query(it->block);
     struct cn_best best;
     char mean[CN_NUM_TEXT];
 
@@ -266,10 +266,10 @@ static void tell_best(const struct cn_run *r, const struct cn_history *h,
 }
 
 /* The node's mean metrics with this training break a guardrail. */
-static void tell_breach(const struct cn_run *r, const struct cn_history *h,
-                        const struct cn_iteration *it, struct cn_buf *out)
+static void tell_breach(const struct cn_history *h, const struct cn_iteration *it,
+                        struct cn_buf *out)
 {
-    struct cn_best_query q = cn_plan_query(&r->planner, 0);
+    struct cn_best_query q = cn_plan_query(0);
     struct cn_guardrails g;
     struct cn_standing s;
 
@@ -300,8 +300,8 @@ void cn_run_observe(const struct cn_run *r, const struct cn_history *h,
     cn_buf_printf(out, "%s %.4g", h->info.reward, metric_of(&h->info, it->reward));
     if (!it->confirmation) {
         compare(h, it, out);
-        tell_best(r, h, it, out);
-        tell_breach(r, h, it, out);
+        tell_best(h, it, out);
+        tell_breach(h, it, out);
     }
     tell_time(r, it, out);
 }

@@ -223,12 +223,13 @@ static bool check_target(const struct cn_work *w, const struct cn_ranking *r,
 
 cn_status cn_plan_noise(const struct cn_work *w, const struct cn_view *v, bool *out_planned)
 {
-    const struct cn_best_query q = cn_plan_query(w->pl, v->block->number);
+    struct cn_best_query q = cn_plan_query(v->block->number);
     const int64_t n = v->block->last - v->block->first + 1;
     const struct spent s = spent_in(w->h, v->block->number, v->root ? v->root->id : 0);
     struct cn_ranking r;
     cn_status st;
 
+    q.confidence = w->pl->settings->confidence;
     *out_planned = plan_floor(w, v, &s, n);
     if (*out_planned)
         return CN_OK;
@@ -247,7 +248,7 @@ cn_status cn_plan_noise(const struct cn_work *w, const struct cn_view *v, bool *
 cn_status cn_plan_allowed(const struct cn_work *w, int64_t block,
                           const struct cn_score_table *scores, struct cn_score_table *out)
 {
-    const struct cn_best_query q = cn_plan_query(w->pl, block);
+    const struct cn_best_query q = cn_plan_query(block);
     struct cn_score_row *rows;
     struct cn_ranking r;
     int64_t n = 0;

@@ -63,8 +63,10 @@ void cn_plan_clear(struct cn_plan *p);
 int64_t cn_plan_searched(const struct cn_history *h); /* iterations planned in the search */
 int64_t cn_plan_block_count(const struct cn_history *h, int64_t block);
 const struct cn_block *cn_plan_open_block(const struct cn_history *h); /* NULL: none is open */
-/* What the planner asks of logs/best.h: who leads in this block (0: in the run), now. */
-struct cn_best_query cn_plan_query(const struct cn_planner *pl, int64_t block);
+/* What the loop asks of logs/best.h: who leads in this block (0: in the run), now. By the same
+ * interval as in the texts, so that there is one best; the setting `confidence` is for what is
+ * decided about repeats and the target. */
+struct cn_best_query cn_plan_query(int64_t block);
 /* The node that the block began with; NULL before it is planned. */
 const struct cn_node *cn_plan_block_root(const struct cn_history *h, int64_t block);
 

@@ -42,7 +42,7 @@ struct cn_settings {
     double ucb_c;
     int64_t
         noise_defaults; /* trainings of the config as given in block 1, the first included */
-    double confidence;  /* of every interval that decides something; 0.9 */
+    double confidence;  /* of what decides on repeats, the target, refusals (0.9) */
     double
         near_duplicate; /* unit-scale distance under which a proposal counts as tried; 0: off */
     double stall_min; /* a training whose progress stands still this long is ended; 0: never */

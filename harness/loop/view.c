@@ -77,12 +77,11 @@ static double node_mean(const struct cn_history *h, int64_t node, int64_t last, 
     return n > 0 ? sum / (double)n : (double)NAN;
 }
 
-struct cn_best_query cn_plan_query(const struct cn_planner *pl, int64_t block)
+struct cn_best_query cn_plan_query(int64_t block)
 {
     struct cn_best_query q = CN_BEST_QUERY_INIT;
 
     q.block = block;
-    q.confidence = pl->settings->confidence;
     return q;
 }
 
