@@ -227,11 +227,13 @@ static void put_past(struct bench *b, struct cn_llm_message *m)
                                         .id = cn_arena_strdup(&b->past, x->id),
                                         .name = cn_arena_strdup(&b->past, x->name),
                                         .arguments = cn_arena_strdup(&b->past, x->arguments)};
-        if (x->kind == CN_LLM_TOOL_USE)
-            results[calls++] = (struct cn_llm_block){.kind = CN_LLM_TOOL_RESULT,
-                                                     .text = "done",
-                                                     .id = said[i].id,
-                                                     .is_error = calls == 2};
+        if (x->kind == CN_LLM_TOOL_USE) {
+            results[calls] = (struct cn_llm_block){.kind = CN_LLM_TOOL_RESULT,
+                                                   .text = "done",
+                                                   .id = said[i].id,
+                                                   .is_error = calls == 2};
+            calls++;
+        }
     }
     m[0] = (struct cn_llm_message){CN_LLM_ASSISTANT, said, n};
     m[1] = (struct cn_llm_message){CN_LLM_USER, results, calls};
@@ -248,9 +250,13 @@ static bool same_block(const struct cn_llm_block *x, const struct cn_llm_block *
 static void check_same(struct bench *b, cn_status st, const struct cn_llm_answer *a,
                        const struct cn_llm_trouble *t)
 {
-    CHECK(b, st == b->st, "replay: %s, was %s", cn_status_name(st), cn_status_name(b->st));
+    bool late =
+        (st == CN_EIO || st == CN_ETIMEOUT) && (b->st == CN_EIO || b->st == CN_ETIMEOUT);
+
+    CHECK(b, st == b->st || late, "replay: %s, was %s", cn_status_name(st),
+          cn_status_name(b->st));
     if (st != CN_OK) {
-        bool told = b->records[b->n_records - 1].status != 0;
+        bool told = b->records[b->n_records - 1].status >= 300;
 
         CHECK(b, !told || t->kind == b->trouble.kind, "replay: %s, was %s",
               cn_llm_trouble_name(t->kind), cn_llm_trouble_name(b->trouble.kind));
@@ -318,7 +324,8 @@ static void do_ask(struct bench *b, const struct llm_section *s)
     CHECK(b, b->begun == b->n_records, "an attempt has no record of its end");
     CHECK(b, fabs(b->budget.reserved_usd) < 1e-9 && b->budget.reserved_tokens == 0,
           "something stays reserved");
-    if (b->n_records > before && b->st != CN_ESTOPPED)
+    if (b->n_records > before && b->st != CN_ESTOPPED &&
+        b->trouble.kind != CN_LLM_TROUBLE_QUOTA)
         replay(b, &a.q);
 }
 
@@ -764,5 +771,50 @@ static void run_all(const char *begins, int least)
 
 Test(llm_client, anthropic_messages)
 {
-    run_all("messages_", 1);
+    run_all("messages_", 20);
+}
+
+Test(llm_client, openai_chat)
+{
+    run_all("chat_", 20);
+}
+
+Test(llm_client, openai_responses)
+{
+    run_all("responses_", 15);
+}
+
+Test(llm_client, every_row_of_the_error_tables)
+{
+    run_all("error_", 40);
+}
+
+Test(llm_client, retries)
+{
+    run_all("retry_", 20);
+}
+
+Test(llm_client, the_wire)
+{
+    run_all("wire_", 10);
+}
+
+Test(llm_client, redirects)
+{
+    run_all("redirect_", 5);
+}
+
+Test(llm_client, refused_fields)
+{
+    run_all("field_", 8);
+}
+
+Test(llm_client, local_servers)
+{
+    run_all("local_", 4);
+}
+
+Test(llm_client, budgets)
+{
+    run_all("budget_", 7);
 }

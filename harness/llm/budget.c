@@ -8,7 +8,7 @@
 #include "base/text.h"
 #include "base/yaml.h"
 
-enum { IMAGE_TOKENS = 1600, BYTES_PER_TOKEN = 3 };
+enum { IMAGE_TOKENS = 1600, BYTES_PER_TOKEN = 2 };
 
 /* USD per million tokens, as remembered in January 2026 and not checked against the providers' pages
  * since: configs/prices.yaml says how to bring newer ones. Cached reads at a tenth, cache writes at

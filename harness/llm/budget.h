@@ -11,7 +11,7 @@ CN_MUST_CHECK cn_status cn_price_find(const char *model, const char *file,
                                       struct cn_llm_price *out, struct cn_err *err);
 double cn_price_usd(const struct cn_llm_price *p, const struct cn_llm_usage *u);
 
-/* More tokens than the request can have: a third of its bytes (English text has about four bytes a
+/* More tokens than the request can have: half of its bytes (English text has about four bytes a
  * token, tables of numbers about two and a half), images at their ceiling, and the whole of
  * max_tokens. */
 struct cn_llm_usage cn_worst_usage(const struct cn_llm_request *q, size_t body_size);

@@ -74,7 +74,8 @@ struct cn_llm_recorder {
 
 /* replay: the reply that was recorded for this attempt, as it came (whole JSON, or the bytes of the
  * event stream), and its HTTP status. CN_ENOTFOUND: the record has none; after a recorded failure
- * this means that the ask ended with that failure, and so it does again. Nothing is waited for. */
+ * this means that the ask ended with that failure, and so it does again (with CN_EIO or
+ * CN_ETIMEOUT: what the headers asked for is not recorded). Nothing is waited for. */
 struct cn_llm_replay {
     void *ctx;
     /* Of the record: requests are built as they were then, so that their hashes agree. */

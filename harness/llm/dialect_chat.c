@@ -265,11 +265,12 @@ static cn_status take_call(struct cn_stream *s, const struct cn_json *call, int6
     const struct cn_json *f = cn_json_get(call, "function");
     const struct cn_json *args = cn_json_get(f, "arguments");
     char id[CN_LLM_NAME_TEXT] = "";
-    int64_t index = fallback;
+    int64_t index;
     struct cn_part *p;
     cn_status st = CN_OK;
 
-    (void)cn_json_int64(cn_json_get(call, "index"), &index);
+    if (!cn_json_int64(cn_json_get(call, "index"), &index))
+        index = fallback;
     p = cn_part_find(s, CN_LLM_TOOL_USE, index);
     cn_part_word(call, "id", id, sizeof id);
     if (p && id[0] && p->id[0] && strcmp(id, p->id) != 0) /* some servers call every index 0 */

@@ -80,6 +80,23 @@ static void put_item(struct cn_json_writer *w, const struct cn_llm_block *b)
     cn_json_close(w);
 }
 
+/* Results of calls come before whatever else the user says. */
+static void put_message(struct cn_json_writer *w, const struct cn_llm_message *m,
+                        const struct cn_llm_caps *caps)
+{
+    for (int k = 0; k < m->n_blocks; k++)
+        if (m->blocks[k].kind == CN_LLM_TOOL_RESULT)
+            put_item(w, &m->blocks[k]);
+    for (int k = 0; k < m->n_blocks;) {
+        if (is_said(&m->blocks[k]))
+            k = put_said(w, m, k, caps);
+        else if (m->blocks[k].kind == CN_LLM_TOOL_RESULT)
+            k++;
+        else
+            put_item(w, &m->blocks[k++]);
+    }
+}
+
 static void put_tools(const struct cn_llm_request *q, struct cn_json_writer *w)
 {
     static const char *const choices[] = {"auto", "required", "none"};
@@ -136,12 +153,7 @@ static void body(const struct cn_llm_request *q, const struct cn_llm_caps *caps,
     }
     cn_json_open(w, "input", '[');
     for (int i = 0; i < q->n_messages; i++)
-        for (int k = 0; k < q->messages[i].n_blocks;) {
-            if (is_said(&q->messages[i].blocks[k]))
-                k = put_said(w, &q->messages[i], k, caps);
-            else
-                put_item(w, &q->messages[i].blocks[k++]);
-        }
+        put_message(w, &q->messages[i], caps);
     cn_json_close(w);
     put_options(q, caps, w);
 }
