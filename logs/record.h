@@ -228,6 +228,26 @@ struct cn_run_info {
     const char *log_fields;
 };
 
+/* What exchanges with a language model took (logs/exchange.h). */
+struct cn_exchange_sums {
+    int64_t exchanges, requests;
+    int64_t lost;     /* requests whose end nobody knows: counted at their worst case */
+    int64_t unpriced; /* requests whose price is unknown: not in usd */
+    int64_t replayed; /* exchanges that were answered from a record */
+    int64_t input, cache_read, cache_write, output; /* tokens; input: all that went in */
+    double usd, seconds;
+};
+
+/* The language model's share of a run. */
+struct cn_llm_facts {
+    struct cn_exchange_sums all;
+    /* The exchanges that the record stands on: of each need the last one that came to an end.
+     * Equal for a run that was killed and one that was not. */
+    struct cn_exchange_sums standing;
+    const char *prices; /* "2026-01, unverified"; "" */
+    int64_t seen[3];    /* of the last exchange when these were read: id, requests, end */
+};
+
 /* Everything, or a window of it (`older`), in id order. */
 struct cn_history {
     struct cn_arena arena;
@@ -247,6 +267,7 @@ struct cn_history {
     struct cn_volume *volumes;
     int64_t n_volumes;
     struct cn_older older;
+    struct cn_llm_facts llm;
     /* Trainings of a node as a chain (cn_history_index); NULL: not made, lookups scan. Positions
      * in `iterations`, -1 = none. */
     int64_t *first_run; /* [n_nodes] */

@@ -126,7 +126,43 @@ static const char *const v3[] = {
     NULL,
 };
 
-static const char *const *const migrations[] = {v1, v2, v3};
+/* Exchanges with a language model (store_exchange.c). */
+static const char *const v4[] = {
+    "CREATE TABLE exchange ("
+    " id INTEGER PRIMARY KEY, iteration INTEGER NOT NULL, block INTEGER NOT NULL,"
+    " phase TEXT NOT NULL, purpose TEXT NOT NULL, model TEXT NOT NULL, dialect TEXT NOT NULL,"
+    " sections TEXT NOT NULL, replayed INTEGER NOT NULL, started_ms INTEGER NOT NULL,"
+    " ended_ms INTEGER NOT NULL DEFAULT 0, outcome TEXT NOT NULL DEFAULT '',"
+    " why TEXT NOT NULL DEFAULT '', requests INTEGER NOT NULL DEFAULT 0,"
+    " lost INTEGER NOT NULL DEFAULT 0, unpriced INTEGER NOT NULL DEFAULT 0,"
+    " input INTEGER NOT NULL DEFAULT 0, cache_read INTEGER NOT NULL DEFAULT 0,"
+    " cache_write INTEGER NOT NULL DEFAULT 0, output INTEGER NOT NULL DEFAULT 0,"
+    " usd REAL NOT NULL DEFAULT 0, seconds REAL NOT NULL DEFAULT 0,"
+    " CHECK ((outcome <> '') = (ended_ms <> 0))) STRICT;"
+    "CREATE INDEX exchange_purpose ON exchange (purpose);"
+    "CREATE INDEX exchange_block ON exchange (block);"
+    "CREATE INDEX exchange_open ON exchange (id) WHERE ended_ms = 0;",
+
+    "CREATE TABLE exchange_body ("
+    " id INTEGER PRIMARY KEY, hash TEXT NOT NULL UNIQUE, bytes INTEGER NOT NULL,"
+    " base INTEGER REFERENCES exchange_body, depth INTEGER NOT NULL, head INTEGER NOT NULL,"
+    " tail INTEGER NOT NULL, words BLOB NOT NULL, CHECK (base IS NULL OR base < id)) STRICT;"
+    "CREATE TABLE exchange_attempt ("
+    " exchange INTEGER NOT NULL REFERENCES exchange, number INTEGER NOT NULL,"
+    " turn INTEGER NOT NULL, try INTEGER NOT NULL, body INTEGER NOT NULL REFERENCES"
+    " exchange_body, worst_usd REAL, worst_tokens INTEGER NOT NULL, begun_ms INTEGER NOT NULL,"
+    " ended_ms INTEGER NOT NULL DEFAULT 0, status INTEGER NOT NULL DEFAULT 0,"
+    " trouble TEXT NOT NULL DEFAULT '', message TEXT NOT NULL DEFAULT '',"
+    " request_id TEXT NOT NULL DEFAULT '', reply BLOB, reply_bytes INTEGER NOT NULL DEFAULT 0,"
+    " known INTEGER NOT NULL DEFAULT 0, input INTEGER NOT NULL DEFAULT 0,"
+    " cache_read INTEGER NOT NULL DEFAULT 0, cache_write INTEGER NOT NULL DEFAULT 0,"
+    " output INTEGER NOT NULL DEFAULT 0, usd REAL, seconds REAL,"
+    " PRIMARY KEY (exchange, number)) STRICT;"
+    "CREATE INDEX exchange_attempt_open ON exchange_attempt (exchange) WHERE ended_ms = 0;",
+    NULL,
+};
+
+static const char *const *const migrations[] = {v1, v2, v3, v4};
 
 int cn_schema_version(void)
 {
@@ -166,6 +202,16 @@ static const struct cn_schema_rule rules[] = {
     {"SELECT number FROM volume v WHERE first > last OR first <> coalesce((SELECT last + 1 FROM"
      " volume WHERE number = v.number - 1), first)",
      "volume %lld of the log does not follow the one before"},
+    {"SELECT exchange FROM exchange_attempt a JOIN exchange e ON e.id = a.exchange WHERE"
+     " a.ended_ms = 0 AND e.ended_ms <> 0",
+     "exchange %lld has an end, but one of its requests has none"},
+    {"SELECT id FROM exchange e WHERE requests <> (SELECT count(*) FROM exchange_attempt a"
+     " WHERE a.exchange = e.id AND a.ended_ms <> 0) OR input + output <> (SELECT"
+     " coalesce(sum(input + output), 0) FROM exchange_attempt a WHERE a.exchange = e.id)",
+     "exchange %lld: its sums are not those of its requests"},
+    {"SELECT b.id FROM exchange_body b LEFT JOIN exchange_body f ON f.id = b.base WHERE"
+     " b.depth <> coalesce(f.depth + 1, 0)",
+     "request text %lld leans on a wrong one"},
     {"SELECT 1 WHERE (SELECT count(*) FROM run) <> 1", "the run's settings are missing (%lld)"},
     {NULL, NULL},
 };

@@ -72,6 +72,9 @@ static int bind(sqlite3_stmt *q, int at, const struct cn_sql_arg *a)
         return sqlite3_bind_double(q, at, a->d); /* SQLite binds NaN as NULL */
     case 't':
         return sqlite3_bind_text(q, at, a->t ? a->t : "", -1, SQLITE_STATIC);
+    case 'b':
+        return sqlite3_bind_blob64(q, at, a->t ? a->t : "", (sqlite3_uint64)a->i,
+                                   SQLITE_STATIC);
     default:
         return sqlite3_bind_null(q, at);
     }

@@ -28,8 +28,8 @@ enum { CN_STORE_SPARE = 512, CN_STORE_GROWTH = 4 << 20 };
 
 /* Arguments of a statement: SQL_ARGS(SQL_I(id), SQL_T(name)), or NULL for none. */
 struct cn_sql_arg {
-    char kind; /* 'i', 't', 'd', 'n' (null), 0 = end */
-    int64_t i;
+    char kind; /* 'i', 't', 'd', 'n' (null), 'b' (bytes), 0 = end */
+    int64_t i; /* of 'b': how many */
     double d;
     const char *t; /* NULL binds "" */
 };
@@ -38,6 +38,7 @@ struct cn_sql_arg {
 #define SQL_ID(x) {.kind = (x) ? 'i' : 'n', .i = (x)} /* 0 becomes NULL: no parent, no block */
 #define SQL_T(x)  {.kind = 't', .t = (x)}
 #define SQL_D(x)  {.kind = 'd', .d = (x)} /* NaN becomes NULL */
+#define SQL_B(x, n) {.kind = 'b', .t = (x), .i = (n)} /* bytes; NULL are none */
 #define SQL_ARGS(...) (const struct cn_sql_arg[]) {__VA_ARGS__, {.kind = 0}}
 /* clang-format on */
 
@@ -137,6 +138,12 @@ CN_MUST_CHECK cn_status cn_store_load_range(struct cn_store *s, int64_t first, i
 CN_MUST_CHECK cn_status cn_store_roll_block(struct cn_store *s, int64_t block,
                                             struct cn_err *err);
 CN_MUST_CHECK cn_status cn_store_roll_all(struct cn_store *s, struct cn_err *err);
+
+/* -- store_exchange.c -- */
+
+/* Inside a transaction: h->llm, when it changed since. */
+CN_MUST_CHECK cn_status cn_store_load_llm(struct cn_store *s, struct cn_history *h,
+                                          struct cn_err *err);
 
 /* Make the file with its schema and call `fill` inside the same transaction. */
 CN_MUST_CHECK cn_status cn_store_make(const char *run_dir,

@@ -539,6 +539,8 @@ static void load_rows(struct load *l, const struct cn_part *p)
     if (p->around) {
         load_blocks(l);
         load_around(l);
+        if (l->st == CN_OK)
+            l->st = cn_store_load_llm(l->s, h, l->err);
     }
     if (l->st == CN_OK && cn_history_index(h) != CN_OK)
         l->st = no_memory(l);
@@ -688,6 +690,8 @@ cn_status cn_store_load_news(struct cn_store *s, struct cn_history *h, bool *out
         *out_whole = !load_new_rows(&l);
     if (l.st == CN_OK && !*out_whole && !around_is_current(&l))
         load_around(&l);
+    if (l.st == CN_OK && !*out_whole)
+        l.st = cn_store_load_llm(s, h, err);
     if (l.st == CN_OK && !*out_whole && cn_history_index(h) != CN_OK)
         l.st = no_memory(&l);
     return l.st;

@@ -3,6 +3,7 @@ cn_test(test_logs_store DEPS logs base PRIVATE_LIBS PkgConfig::sqlite
     SOURCES ${logs_sample} ${PROJECT_SOURCE_DIR}/tests/support/faulty_vfs.c)
 cn_test(test_logs_window DEPS logs base PRIVATE_LIBS PkgConfig::sqlite m TIMEOUT 300
     SOURCES ${logs_sample} ${PROJECT_SOURCE_DIR}/tests/support/long_run.c)
+cn_test(test_logs_exchange DEPS logs base SOURCES ${logs_sample} PRIVATE_LIBS m)
 cn_test(test_logs_best DEPS logs base PRIVATE_LIBS m)
 cn_test(test_logs_project DEPS logs base SOURCES ${logs_sample})
 cn_test(test_logs_read DEPS logs base SOURCES ${logs_sample})

@@ -94,6 +94,24 @@ bool cn_llm_caps_drop(struct cn_llm_caps *caps, const char *field)
     return false;
 }
 
+void cn_llm_caps_words(const struct cn_llm_caps *caps, struct cn_buf *out)
+{
+    struct cn_llm_caps c = *caps;
+
+    for (int i = 0; i < N_KEYS; i++) {
+        int64_t big;
+        int32_t small;
+
+        memcpy(&big, (char *)&c + keys[i].at, keys[i].type == COUNT64 ? sizeof big : 0);
+        memcpy(&small, (char *)&c + keys[i].at, keys[i].type == COUNT32 ? sizeof small : 0);
+        cn_buf_printf(out, "%s%s=", i ? ", " : "", keys[i].name);
+        if (keys[i].type == FLAG)
+            cn_buf_adds(out, *flag(&c, &keys[i]) ? "yes" : "no");
+        else
+            cn_buf_printf(out, "%lld", keys[i].type == COUNT64 ? (long long)big : (long long)small);
+    }
+}
+
 static cn_status set_one(struct cn_llm_caps *caps, const char *name, const char *value,
                          const char *where, struct cn_err *err)
 {

@@ -45,6 +45,10 @@ struct cn_settings {
     double confidence;  /* of what decides on repeats, the target, refusals (0.9) */
     double
         near_duplicate; /* unit-scale distance under which a proposal counts as tried; 0: off */
+    /* What a language model may cost in this run (llm_books.h); 0: no limit. */
+    double llm_usd;
+    int64_t llm_tokens, llm_requests;
+    double llm_exchange_usd; /* of one exchange */
     double stall_min; /* a training whose progress stands still this long is ended; 0: never */
     char model[CN_SETTING_TEXT]; /* what ranks the embedded proposer's mutations: tpe, slope */
     char guardrails[CN_SETTING_TEXT];      /* "V_rest_R2 >= 0.2, ..."; "": the protocol's */
