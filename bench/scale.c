@@ -8,7 +8,8 @@
  *     tree     `cairn tree --node N`, a node in the middle, median of 3
  *     log      `cairn log --last 3`, median of 3
  *     resume   `cairn resume` until the first training runs (a line in the toy trainer's ledger),
- *              after a clean end, and again after a kill -9 of the harness
+ *              after a clean end, and again after a kill -9 of the harness; of the latter also
+ *              the processor time until then (a busy machine stretches the wall)
  *     turn     wall time of an iteration of that harness: --more of them on two slots, trainings of
  *              the toy trainer included, from the first training to the end
  *     rss      VmHWM of the harness at its end
@@ -43,7 +44,7 @@ struct options {
 
 struct result {
     int64_t n;
-    double make_s, rebuild_s, status_ms, tree_ms, log_ms, resume_ms, killed_ms, turn_ms;
+    double make_s, rebuild_s, status_ms, tree_ms, log_ms, resume_ms, killed_ms, cpu_ms, turn_ms;
     int64_t rss_kib, rebuild_rss_kib, status_rss_kib, db_bytes, log_bytes, bytes_per_iteration;
 };
 
@@ -137,8 +138,32 @@ static cn_status start(struct rig *r, int64_t iterations, pid_t *out)
     return st;
 }
 
+/* Processor time of a living process so far; 0 when it cannot be told. */
+static double cpu_ms_of(pid_t pid)
+{
+    char path[64];
+    struct cn_buf b;
+    double ms = 0;
+
+    cn_text_format(path, sizeof path, "/proc/%ld/stat", (long)pid);
+    cn_buf_init(&b, CN_CAP_RECORD);
+    if (cn_file_read(path, CN_CAP_RECORD, &b, NULL) == CN_OK) {
+        const char *at = strrchr(cn_buf_str(&b), ')'); /* fields 14 and 15 of proc(5) */
+        for (int field = 2; at && field < 14; field++)
+            at = strchr(at + 1, ' ');
+        if (at) {
+            char *end;
+            double user = strtod(at, &end), system = strtod(end, NULL);
+            ms = 1e3 * (user + system) / (double)sysconf(_SC_CLK_TCK);
+        }
+    }
+    cn_buf_clear(&b);
+    return ms;
+}
+
 /* Milliseconds from the start of a harness to its first training. */
-static cn_status first_action(struct rig *r, int64_t iterations, pid_t *out_pid, double *out_ms)
+static cn_status first_action(struct rig *r, int64_t iterations, pid_t *out_pid, double *out_ms,
+                              double *out_cpu_ms)
 {
     int64_t began, before = cn_file_size(r->ledger);
     cn_status st;
@@ -152,6 +177,7 @@ static cn_status first_action(struct rig *r, int64_t iterations, pid_t *out_pid,
             st = cn_err_set(&r->err, CN_ETIMEOUT, "%s: no training was started", r->run);
     }
     *out_ms = 1e3 * seconds_since(began);
+    *out_cpu_ms = st == CN_OK ? cpu_ms_of(*out_pid) : 0;
     return st;
 }
 
@@ -160,7 +186,7 @@ static cn_status measure_harness(struct rig *r, int64_t more, struct result *x)
     struct cn_proc_exit end;
     pid_t pid = 0;
     int64_t total = x->n + more, kib, before;
-    cn_status st = first_action(r, total, &pid, &x->killed_ms);
+    cn_status st = first_action(r, total, &pid, &x->killed_ms, &x->cpu_ms);
 
     /* The first start ends in a kill; the second is the resume after it. */
     if (st != CN_OK)
@@ -171,7 +197,7 @@ static cn_status measure_harness(struct rig *r, int64_t more, struct result *x)
     cn_clock_sleep_ms(300); /* the trainings of the dead harness end */
     before = x->db_bytes;
     if (st == CN_OK)
-        st = first_action(r, total, &pid, &x->killed_ms);
+        st = first_action(r, total, &pid, &x->killed_ms, &x->cpu_ms);
     int64_t began = cn_clock_mono_us();
     cn_status waiting = CN_ETIMEOUT;
     while (st == CN_OK && waiting == CN_ETIMEOUT) {
@@ -268,25 +294,30 @@ static void print(const struct options *o, const struct result *x, int i)
         printf("%s  {\"iterations\": %lld, \"make_s\": %.2f, \"rebuild_s\": %.2f, "
                "\"rebuild_rss_mib\": %.1f, \"status_ms\": %.1f, \"status_rss_mib\": %.1f, "
                "\"tree_ms\": %.1f, \"log_ms\": %.1f, \"resume_ms\": %.0f, "
-               "\"resume_after_kill_ms\": %.0f, \"iteration_ms\": %.1f, \"rss_mib\": %.1f, "
+               "\"resume_after_kill_ms\": %.0f, \"resume_cpu_ms\": %.0f, \"iteration_ms\": "
+               "%.1f, \"rss_mib\": %.1f, "
                "\"db_bytes\": %lld, \"log_bytes\": %lld, \"db_bytes_per_iteration\": %lld}",
                i ? ",\n" : "[\n", (long long)x->n, x->make_s, x->rebuild_s,
                (double)x->rebuild_rss_kib / 1024, x->status_ms,
                (double)x->status_rss_kib / 1024, x->tree_ms, x->log_ms, x->resume_ms,
-               x->killed_ms, x->turn_ms, (double)x->rss_kib / 1024, (long long)x->db_bytes,
-               (long long)x->log_bytes, (long long)x->bytes_per_iteration);
+               x->killed_ms, x->cpu_ms, x->turn_ms, (double)x->rss_kib / 1024,
+               (long long)x->db_bytes, (long long)x->log_bytes,
+               (long long)x->bytes_per_iteration);
         if (i == o->n - 1)
             puts("\n]");
         return;
     }
     if (i == 0)
-        puts("iterations   status     tree  log -3   resume  (killed)  iteration      rss"
+        puts("iterations   status     tree  log -3   resume  (killed)     (cpu)  iteration     "
+             " rss"
              "   rebuild      run.db     log  run.db/iteration");
-    printf("%10lld %6.1f ms %5.1f ms %4.0f ms %5.0f ms %6.0f ms %7.1f ms %5.1f MB %7.1f s "
+    printf("%10lld %6.1f ms %5.1f ms %4.0f ms %5.0f ms %6.0f ms %6.0f ms %7.1f ms %5.1f MB "
+           "%7.1f s "
            "%8.1f MB %5.1f MB %9lld B\n",
            (long long)x->n, x->status_ms, x->tree_ms, x->log_ms, x->resume_ms, x->killed_ms,
-           x->turn_ms, (double)x->rss_kib / 1024, x->rebuild_s, (double)x->db_bytes / 1e6,
-           (double)x->log_bytes / 1e6, (long long)x->bytes_per_iteration);
+           x->cpu_ms, x->turn_ms, (double)x->rss_kib / 1024, x->rebuild_s,
+           (double)x->db_bytes / 1e6, (double)x->log_bytes / 1e6,
+           (long long)x->bytes_per_iteration);
     (void)fflush(stdout);
 }
 

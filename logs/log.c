@@ -125,9 +125,11 @@ static cn_status seal(struct making *m, int64_t last, struct cn_err *err)
     char name[CN_PROJECT_NAME];
     char *path =
         cn_file_join(cn_store_dir(m->s), cn_project_volume_name(m->whole, v.number, name));
-    cn_status st = path ? cn_file_replace(path, cn_buf_str(&l->text), l->text.len, err)
+    cn_status st = path ? cn_project_set_aside(path, &l->text, err)
                         : cn_err_set(err, CN_ENOMEM, "%s: no memory for its path", name);
 
+    if (st == CN_OK)
+        st = cn_file_replace(path, cn_buf_str(&l->text), l->text.len, err);
     cn_free(path);
     cn_hash_hex(cn_buf_str(&l->text), l->text.len, v.hash);
     if (st == CN_OK)

@@ -137,6 +137,24 @@ static cn_status keep_aside(const struct place *p, struct cn_err *err)
     return st;
 }
 
+cn_status cn_project_set_aside(const char *path, const struct cn_buf *text, struct cn_err *err)
+{
+    struct place p;
+    cn_status st;
+
+    memset(&p, 0, sizeof p);
+    cn_buf_init(&p.disk, CN_CAP_FILE);
+    p.path = cn_strdup(path);
+    cn_text_format(p.name, sizeof p.name, "%.300s", path);
+    st = p.path ? cn_file_read(path, CN_CAP_FILE, &p.disk, err)
+                : cn_err_set(err, CN_ENOMEM, "%s: no memory for its path", path);
+    if (st == CN_OK && (p.disk.len != text->len ||
+                        memcmp(cn_buf_str(&p.disk), cn_buf_str(text), text->len) != 0))
+        st = keep_aside(&p, err);
+    place_close(&p);
+    return st == CN_ENOTFOUND ? CN_OK : st;
+}
+
 /* A text version holds no NUL and is UTF-8; what is not stays in the file kept aside alone. */
 static bool is_text(const struct cn_buf *b)
 {

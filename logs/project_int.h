@@ -68,6 +68,13 @@ void cn_fact_confirmed(const struct cn_history *h, const struct cn_node **out_de
 /* "k=v, ..." of the node's config for the keys that the log shows. */
 void cn_fact_config(const struct cn_history *h, const struct cn_node *n, struct cn_buf *out);
 
+/* ---- project.c ---- */
+
+/* Keep a file that is about to be replaced as <name>.user-<n>.md, unless it is absent or `text`
+ * already (a run read back beside its own volumes, edited since). */
+CN_MUST_CHECK cn_status cn_project_set_aside(const char *path, const struct cn_buf *text,
+                                             struct cn_err *err);
+
 /* ---- entry.c ---- */
 
 /* The log's first lines; `last`: the last iteration of its n sealed volumes. */

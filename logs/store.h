@@ -248,11 +248,6 @@ CN_MUST_CHECK cn_status cn_store_range(struct cn_store *s, int64_t first, int64_
 /* The first node with this config; 0: none. */
 CN_MUST_CHECK cn_status cn_store_node_with(struct cn_store *s, const char *config_hash,
                                            int64_t *out_node, struct cn_err *err);
-/* Events in order, each as it is read, so that none has to fit in memory. */
-CN_MUST_CHECK cn_status cn_store_tell_events(struct cn_store *s,
-                                             void (*fn)(void *ctx, const struct cn_event *e),
-                                             void *ctx, struct cn_err *err);
-
 /* Nodes with all their trainings, and nothing else of the run but its settings: those below node
  * `root` (itself included), at most `depth` levels down and `most` of them, nearest first;
  * *out_left: whether there are more. CN_ENOTFOUND for a node that does not exist. */

@@ -115,26 +115,6 @@ cn_status cn_store_event(struct cn_store *s, int64_t iteration, const char *kind
     return cn_store_end(s, st, err);
 }
 
-cn_status cn_store_tell_events(struct cn_store *s,
-                               void (*fn)(void *ctx, const struct cn_event *e), void *ctx,
-                               struct cn_err *err)
-{
-    sqlite3_stmt *q;
-    cn_status st = cn_sql_prepare(
-        s, "SELECT id, at_ms, iteration, kind, text FROM event ORDER BY id", NULL, &q, err);
-
-    while (st == CN_OK && cn_sql_row(s, q, &st, err)) {
-        const struct cn_event e = {.id = sqlite3_column_int64(q, 0),
-                                   .at_ms = sqlite3_column_int64(q, 1),
-                                   .iteration = sqlite3_column_int64(q, 2),
-                                   .kind = cn_sql_text(q, 3),
-                                   .text = cn_sql_text(q, 4)};
-        fn(ctx, &e);
-    }
-    sqlite3_finalize(q);
-    return st;
-}
-
 cn_status cn_store_message_add(struct cn_store *s, const char *opt_key, const char *text,
                                int64_t *out_id, struct cn_err *err)
 {

@@ -14,6 +14,7 @@
 #include "harness/cli/paths.h"
 #include "harness/cli/verbs.h"
 #include "harness/loop/run.h"
+#include "logs/export.h"
 #include "logs/log.h"
 #include "logs/project.h"
 #include "logs/store.h"
@@ -119,7 +120,7 @@ static int run_status(const struct cn_cli_args *args)
 
 /* -- log -- */
 
-static void print_event(void *ctx, const struct cn_event *e)
+static cn_status print_event(void *ctx, const struct cn_event *e)
 {
     char when[CN_TIME_TEXT];
 
@@ -128,6 +129,7 @@ static void print_event(void *ctx, const struct cn_event *e)
     if (e->iteration > 0)
         printf("iteration %lld  ", (long long)e->iteration);
     printf("%s: %s\n", e->kind, e->text);
+    return CN_OK;
 }
 
 static cn_status print_piece(void *ctx, const char *text, size_t n, struct cn_err *err)
@@ -173,7 +175,7 @@ static int run_log(const struct cn_cli_args *args)
     if (st == CN_OK && !events)
         st = cn_store_window(store, last, &h, &err);
     if (st == CN_OK && events)
-        st = cn_store_tell_events(store, print_event, NULL, &err);
+        st = cn_store_each_event(store, print_event, NULL, &err);
     else if (st == CN_OK && last > 0)
         st = print_last(&h, last, &err);
     else if (st == CN_OK)
