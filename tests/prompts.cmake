@@ -1,0 +1,2 @@
+# Tests of prompts/.
+cn_test(test_prompts_fill DEPS prompts)
