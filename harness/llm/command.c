@@ -90,6 +90,8 @@ cn_status cn_command_run(const struct cn_command_call *c, struct cn_buf *out, bo
                         (int)cn_text_utf8_cut(said, strcspn(said, "\n"), WORDS), said);
     } else if (st == CN_OK && !cn_text_utf8_valid(cn_buf_str(out), out->len)) {
         st = cn_err_set(err, CN_EIO, "broken answer: the command's output is no UTF-8");
+    } else if (st == CN_OK && memchr(cn_buf_str(out), 0, out->len)) {
+        st = cn_err_set(err, CN_EIO, "broken answer: a NUL byte in the command's output");
     }
     cn_buf_clear(&words);
     return st;
