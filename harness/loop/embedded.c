@@ -144,6 +144,18 @@ static cn_status choose_parent(const struct cn_work *w, const struct cn_view *v,
     return CN_OK;
 }
 
+cn_status cn_plan_row_parent(const struct cn_work *w, const struct cn_view *v,
+                             const struct cn_rule_choice *choice, struct cn_buf *words)
+{
+    char story[STORY] = "";
+    int64_t parent;
+    cn_status st = choose_parent(w, v, choice, story, &parent);
+
+    if (st == CN_OK) /* behind the "; " that joins it to a row's words */
+        cn_buf_adds(words, strlen(story) > 2 ? story + 2 : "");
+    return st;
+}
+
 /* The score that the parent has now; NaN: root, or not scored. */
 static cn_status score_of(const struct cn_work *w, const struct cn_view *v, int64_t parent,
                           double *out)

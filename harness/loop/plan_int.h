@@ -56,6 +56,11 @@ CN_MUST_CHECK cn_status cn_plan_embedded(const struct cn_work *w, struct cn_view
  * cn_view_rules. */
 CN_MUST_CHECK cn_status cn_plan_choose_row(const struct cn_work *w, struct cn_view *v,
                                            struct cn_rule_choice *choice);
+/* The parent that the row's rule selects among the block's scored nodes, in words: "highest UCB:
+ * node 7 (score 1.932, visits 1)". For rows that do not choose their node themselves. */
+CN_MUST_CHECK cn_status cn_plan_row_parent(const struct cn_work *w, const struct cn_view *v,
+                                           const struct cn_rule_choice *choice,
+                                           struct cn_buf *words);
 /* What the block's partition row asks for (partition.c): *out_planned tells whether it filled
  * the plan. Else the proposers search, over the parameters of *out_focus alone (NULL: all). */
 CN_MUST_CHECK cn_status cn_plan_partition(const struct cn_work *w, const struct cn_view *v,
