@@ -29,43 +29,93 @@ static const char table_date[] = "2026-01";
 
 /* ------------------------------------------------------------------ prices */
 
-static double number(const struct cn_yaml_node *map, const char *key)
+/* One of the four numbers, with its place in the message. */
+static cn_status put_number(const struct cn_yaml_node *v, const char *file, const char *prefix,
+                            struct cn_llm_price *out, struct cn_err *err)
 {
+    static const char *const names[] = {"input", "output", "cache_read", "cache_write"};
+    double *const fields[] = {&out->input, &out->output, &out->cache_read, &out->cache_write};
+    const char *key = cn_yaml_key(v), *text = cn_yaml_string(v);
     double x;
+    int near;
 
-    return cn_yaml_number(cn_yaml_get(map, key), &x) && x >= 0 ? x : (double)NAN;
+    for (int i = 0; i < 4; i++)
+        if (strcmp(names[i], key) == 0) {
+            if (!cn_yaml_number(v, &x) || !(x >= 0 && x < 1e6))
+                return cn_err_set(
+                    err, CN_EINPUT,
+                    "%s:%d: prices: %s: %s: expected USD per million tokens, found %.60s", file,
+                    cn_yaml_line(v), prefix, key,
+                    text ? text : cn_yaml_kind_name(cn_yaml_kind(v)));
+            *fields[i] = x;
+            return CN_OK;
+        }
+    near = cn_text_nearest(key, names, 4);
+    return cn_err_set(err, CN_EINPUT, "%s:%d: prices: %s: %s: no such price%s%s%s", file,
+                      cn_yaml_line(v), prefix, key, near >= 0 ? "; did you mean \"" : "",
+                      near >= 0 ? names[near] : "", near >= 0 ? "\"?" : "");
 }
 
-/* prices: {MODEL-PREFIX: {input: 3, output: 15, cache_read: 0.3, cache_write: 3.75}} */
+static cn_status read_price(const struct cn_yaml_node *m, const char *file,
+                            struct cn_llm_price *out, struct cn_err *err)
+{
+    const char *prefix = cn_yaml_key(m);
+    cn_status st = CN_OK;
+
+    *out = (struct cn_llm_price){(double)NAN, (double)NAN, (double)NAN, (double)NAN, ""};
+    if (cn_yaml_kind(m) == CN_YAML_MAP)
+        for (const struct cn_yaml_node *v = cn_yaml_first(m); st == CN_OK && v;
+             v = cn_yaml_next(v))
+            st = put_number(v, file, prefix, out, err);
+    if (st == CN_OK && (isnan(out->input) || isnan(out->output)))
+        st = cn_err_set(
+            err, CN_EINPUT,
+            "%s:%d: prices: %s: expected input and output, in USD per million tokens", file,
+            cn_yaml_line(m), prefix);
+    return st;
+}
+
+/* dated: 2026-01
+ * prices: {MODEL-PREFIX: {input: 3, output: 15, cache_read: 0.3, cache_write: 3.75}}
+ * All of them are checked, whatever the model. */
+static cn_status read_prices(const struct cn_yaml_node *root, const char *model,
+                             const char *file, struct cn_llm_price *out, size_t longest,
+                             struct cn_err *err)
+{
+    const struct cn_yaml_node *prices = cn_yaml_get(root, "prices");
+    const char *dated = cn_yaml_string(cn_yaml_get(root, "dated"));
+    cn_status st = CN_OK;
+
+    if (cn_yaml_kind(prices) != CN_YAML_MAP)
+        return cn_err_set(err, CN_EINPUT, "%s: expected a map \"prices\" of models", file);
+    if (!dated || !dated[0])
+        return cn_err_set(err, CN_EINPUT, "%s: expected \"dated\": when the prices were read",
+                          file);
+    for (const struct cn_yaml_node *m = cn_yaml_first(prices); st == CN_OK && m;
+         m = cn_yaml_next(m)) {
+        struct cn_llm_price p;
+
+        st = read_price(m, file, &p, err);
+        if (st != CN_OK || !cn_text_starts(model, cn_yaml_key(m)) ||
+            strlen(cn_yaml_key(m)) < longest)
+            continue;
+        longest = strlen(cn_yaml_key(m));
+        *out = p;
+        cn_text_format(out->dated, sizeof out->dated, "%.*s",
+                       (int)cn_text_utf8_cut(dated, strlen(dated), sizeof out->dated - 1),
+                       dated);
+    }
+    return st;
+}
+
 static cn_status from_file(const char *model, const char *file, struct cn_llm_price *out,
-                           size_t *longest, struct cn_err *err)
+                           size_t longest, struct cn_err *err)
 {
     struct cn_yaml *y = NULL;
-    const struct cn_yaml_node *prices;
-    const char *dated;
     cn_status st = cn_yaml_read(file, &y, err);
 
-    if (st != CN_OK)
-        return st;
-    prices = cn_yaml_get(cn_yaml_root(y), "prices");
-    dated = cn_yaml_string(cn_yaml_get(cn_yaml_root(y), "dated"));
-    for (const struct cn_yaml_node *m = cn_yaml_first(prices); m; m = cn_yaml_next(m)) {
-        const char *prefix = cn_yaml_key(m);
-
-        if (!prefix || !cn_text_starts(model, prefix) || strlen(prefix) < *longest)
-            continue;
-        *longest = strlen(prefix);
-        *out = (struct cn_llm_price){number(m, "input"), number(m, "cache_read"),
-                                     number(m, "cache_write"), number(m, "output"), ""};
-        if (isnan(out->input) || isnan(out->output)) {
-            st = cn_err_set(
-                err, CN_EINPUT,
-                "%s: prices: %s: expected input and output in USD per million tokens", file,
-                prefix);
-            break;
-        }
-        cn_text_format(out->dated, sizeof out->dated, "%.15s", dated ? dated : "undated");
-    }
+    if (st == CN_OK)
+        st = read_prices(cn_yaml_root(y), model, file, out, longest, err);
     cn_yaml_free(y);
     return st;
 }
@@ -85,7 +135,7 @@ cn_status cn_price_find(const char *model, const char *file, struct cn_llm_price
             cn_text_copy(out->dated, sizeof out->dated, table_date);
         }
     if (file)
-        st = from_file(model, file, out, &longest, err);
+        st = from_file(model, file, out, longest, err);
     /* A file that names no cache prices: as if nothing were cached, which is never too low. */
     if (isnan(out->cache_read))
         out->cache_read = out->input;
@@ -96,7 +146,7 @@ cn_status cn_price_find(const char *model, const char *file, struct cn_llm_price
 
 double cn_price_usd(const struct cn_llm_price *p, const struct cn_llm_usage *u)
 {
-    double fresh = (double)(u->input - u->cache_read - u->cache_write);
+    double fresh = fmax(0, (double)(u->input - u->cache_read - u->cache_write));
 
     return 1e-6 * (fresh * p->input + (double)u->cache_read * p->cache_read +
                    (double)u->cache_write * p->cache_write + (double)u->output * p->output);

@@ -5,8 +5,9 @@
 #include "base/status.h"
 #include "harness/llm/client.h"
 
-/* Built-in table, then `file` (NULL: none) on top; longest prefix of the model wins. An unknown
- * model has NaN prices. CN_EINPUT for a file that cannot be read. */
+/* Built-in table, then `file` (NULL: none; an example is configs/prices.yaml) on top; longest prefix
+ * of the model wins. An unknown model has NaN prices. A file that is wrong anywhere is CN_EINPUT with
+ * file, line and key. */
 CN_MUST_CHECK cn_status cn_price_find(const char *model, const char *file,
                                       struct cn_llm_price *out, struct cn_err *err);
 double cn_price_usd(const struct cn_llm_price *p, const struct cn_llm_usage *u);

@@ -108,7 +108,8 @@ void cn_llm_caps_words(const struct cn_llm_caps *caps, struct cn_buf *out)
         if (keys[i].type == FLAG)
             cn_buf_adds(out, *flag(&c, &keys[i]) ? "yes" : "no");
         else
-            cn_buf_printf(out, "%lld", keys[i].type == COUNT64 ? (long long)big : (long long)small);
+            cn_buf_printf(out, "%lld",
+                          keys[i].type == COUNT64 ? (long long)big : (long long)small);
     }
 }
 
@@ -159,10 +160,10 @@ cn_status cn_llm_caps_set(struct cn_llm_caps *caps, const char *text, const char
 
         text += strspn(text, " ,\t\n");
         n = strcspn(text, "=, \t\n");
-        if (n == 0)
+        if (!*text)
             break;
         v = text[n] == '=' ? strcspn(text + n + 1, " ,\t\n") : 0;
-        if (text[n] != '=' || n >= sizeof name || v == 0 || v >= sizeof value)
+        if (n == 0 || text[n] != '=' || n >= sizeof name || v == 0 || v >= sizeof value)
             return cn_err_set(err, CN_EINPUT, "%s: \"%.60s\": expected name=value", where,
                               text);
         cn_text_format(name, sizeof name, "%.*s", (int)n, text);

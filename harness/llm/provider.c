@@ -47,18 +47,27 @@ static cn_status filled(const struct cn_provider *p, struct cn_err *err)
 static cn_status parse_local(const char *spec, struct cn_provider *out, struct cn_err *err)
 {
     const char *mark = strchr(spec, '#');
-    const char *path;
-    size_t n;
+    const char *path, *host;
+    size_t n, authority;
 
     if (!mark || !mark[1])
         return cn_err_set(
             err, CN_EINPUT,
             "llm: %s: expected http://host:port#MODEL; the model's name is missing", spec);
-    n = (size_t)(mark - spec);
+    for (n = (size_t)(mark - spec); n > 0 && spec[n - 1] == '/'; n--)
+        ;
+    host = strstr(spec, "://") + 3;
+    authority = strcspn(host, "/#");
+    if (authority == 0 ||
+        memchr(host, '@', authority)) /* the words stay: they may hold a password */
+        return cn_err_set(
+            err, CN_EINPUT,
+            "llm: expected http://host:port#MODEL; a host is needed, and a name or a "
+            "password has no place there (llm.key_file)");
     out->local = true;
     out->dialect = cn_dialect_find("openai");
     path = cn_dialect_path(out->dialect);
-    if (n >= 3 && memcmp(mark - 3, "/v1", 3) == 0) /* as their pages write the base */
+    if (n >= 3 && memcmp(spec + n - 3, "/v1", 3) == 0) /* as their pages write the base */
         path += 3;
     out->url = join(spec, n, path);
     out->model = cn_strdup(mark + 1);
@@ -124,7 +133,7 @@ void cn_provider_clear(struct cn_provider *p)
 static void wipe(struct cn_buf *b)
 {
     if (b->data)
-        memset(b->data, 0, b->len);
+        explicit_bzero(b->data, b->len);
     cn_buf_clear(b);
 }
 
@@ -226,6 +235,6 @@ cn_status cn_key_find(const struct cn_provider *p, const char *file, const char 
 void cn_key_free(char *key)
 {
     if (key)
-        memset(key, 0, strlen(key));
+        explicit_bzero(key, strlen(key));
     cn_free(key);
 }
