@@ -206,6 +206,109 @@ Test(llm_command, who_does_not_read_may_answer)
     cn_buf_clear(&prompt);
 }
 
+/* ------------------------------------------------------------------ the record of a command, replayed */
+
+struct kept {
+    int status[4], n;
+    char hash[4][72], reply[4][64];
+};
+
+static cn_status keep_begin(void *ctx, struct cn_llm_attempt *a, struct cn_err *e)
+{
+    (void)ctx;
+    (void)e;
+    a->exchange = 7;
+    return CN_OK;
+}
+
+static cn_status keep_end(void *ctx, const struct cn_llm_attempt *a,
+                          const struct cn_llm_outcome *o, struct cn_err *e)
+{
+    struct kept *k = ctx;
+
+    (void)e;
+    cr_assert(k->n < 4 && o->reply_size < 64);
+    (void)snprintf(k->hash[k->n], 72, "%s", a->body_hash);
+    (void)snprintf(k->reply[k->n], 64, "%s", o->reply);
+    k->status[k->n++] = o->status;
+    cr_expect_eq(a->exchange, 7);
+    cr_expect_str_eq(a->dialect, "command");
+    return CN_OK;
+}
+
+static cn_status find_kept(void *ctx, const struct cn_llm_attempt *a, int *out_status,
+                           struct cn_buf *out_reply, char out_dialect[32], struct cn_err *e)
+{
+    const struct kept *k = ctx;
+
+    if (a->number > k->n)
+        return cn_err_set(e, CN_ENOTFOUND, "no record");
+    cr_expect_str_eq(a->body_hash, k->hash[a->number - 1]);
+    *out_status = k->status[a->number - 1];
+    cn_buf_adds(out_reply, k->reply[a->number - 1]);
+    (void)snprintf(out_dialect, 32, "command");
+    return CN_OK;
+}
+
+/* Runs `spec`, then its record; both must end alike. */
+static void expect_replay(const char *spec, cn_status st, cn_llm_trouble_kind kind,
+                          const char *text, int attempts)
+{
+    struct kept k = {.n = 0};
+    const struct cn_llm_recorder recorder = {&k, keep_begin, keep_end};
+    const struct cn_llm_replay replay = {&k, "command", spec + 8, find_kept};
+
+    for (int again = 0; again < 2; again++) {
+        struct cn_llm_opts o = CN_LLM_OPTS_INIT;
+        struct got g = {.err = CN_ERR_INIT};
+        struct cn_llm *l;
+
+        o.spec = again ? "replay:it" : spec;
+        o.record = again ? NULL : &recorder;
+        o.replay = &replay;
+        o.attempts = 3;
+        o.cap_s = 0.01;
+        o.park_s = 5;
+        o.total_s = 0.4;
+        cr_assert_eq(cn_llm_open(&o, &l, &g.err), CN_OK, "%s", g.err.text);
+        g.st = cn_llm_ask(l, &request, "test", &g.answer, &g.trouble, &g.err);
+        cr_expect_eq(g.st, st, "%s, %d: %s %s", spec, again, cn_status_name(g.st), g.err.text);
+        cr_expect_eq(g.trouble.kind, kind, "%s, %d: %s", spec, again,
+                     cn_llm_trouble_name(g.trouble.kind));
+        cr_expect_eq(k.n, attempts, "%d attempts", k.n);
+        if (g.st == CN_OK)
+            cr_expect_str_eq(g.answer.blocks[0].text, text);
+        cn_llm_answer_clear(&g.answer);
+        cn_llm_close(l);
+    }
+}
+
+Test(llm_command, its_record_is_replayed_failures_too)
+{
+    expect_replay("command:echo fine", CN_OK, CN_LLM_TROUBLE_NONE, "fine\n", 1);
+    expect_replay("command:echo half; exit 1", CN_EIO, CN_LLM_TROUBLE_SERVER, "", 3);
+    expect_replay("command:sleep 9", CN_EIO, CN_LLM_TROUBLE_TIMEOUT, "", 1);
+    expect_replay("command:exit 75", CN_ETIMEOUT, CN_LLM_TROUBLE_OVERLOADED, "", 1);
+}
+
+Test(llm_command, a_replay_without_its_record_is_no_answer)
+{
+    struct kept k = {.n = 0};
+    const struct cn_llm_replay replay = {&k, "anthropic", "m", find_kept};
+    struct cn_llm_opts o = CN_LLM_OPTS_INIT;
+    struct got g = {.err = CN_ERR_INIT};
+    struct cn_llm *l;
+
+    o.spec = "replay:it";
+    cr_expect_eq(cn_llm_open(&o, &l, &g.err), CN_EINPUT);
+    cr_expect(strstr(g.err.text, "no record to replay"), "%s", g.err.text);
+    o.replay = &replay;
+    cr_assert_eq(cn_llm_open(&o, &l, &g.err), CN_OK);
+    cr_expect_neq(cn_llm_ask(l, &request, "test", &g.answer, &g.trouble, &g.err), CN_OK);
+    cr_expect_eq(g.trouble.remedy, CN_LLM_DO_STOP);
+    cn_llm_close(l);
+}
+
 /* ------------------------------------------------------------------ ticks and the stop flag */
 
 static void expect_ticks(const struct got *g)

@@ -353,7 +353,8 @@ static cn_status over_command(struct attempt *t)
     bool later;
     cn_status st = cn_command_run(&c, &t->reply, &later, &t->why);
 
-    t->sent = true;
+    /* For the record: as a server would have said it. */
+    t->status = st == CN_OK ? 200 : later ? 503 : st == CN_ETIMEOUT ? 504 : 500;
     if (later) {
         call_it(t, CN_LLM_TROUBLE_OVERLOADED, CN_LLM_DO_WAIT);
         t->trouble.wait_s = LATER_S;
@@ -374,15 +375,13 @@ static cn_status over_record(struct attempt *t)
     cn_status st = t->l->o.replay->find(t->l->o.replay->ctx, &t->a, &t->status, &t->reply,
                                         dialect, &t->why);
 
+    d = cn_dialect_find(dialect);
+    if (st == CN_OK && !d && strcmp(dialect, "command") != 0)
+        st = cn_err_set(&t->why, CN_ECORRUPT, "a record of an unknown dialect");
     if (st != CN_OK) {
         call_it(t, CN_LLM_TROUBLE_REQUEST, CN_LLM_DO_STOP);
         return st;
     }
-    d = cn_dialect_find(dialect);
-    if (!d)
-        return strcmp(dialect, "command") == 0
-                   ? text_answer(t)
-                   : cn_err_set(&t->why, CN_ECORRUPT, "a record of an unknown dialect");
     if (t->status < 200 || t->status >= 300) {
         t->http.status = t->status;
         cn_buf_init(&t->http.body, REPLY_CAP);
@@ -390,7 +389,7 @@ static cn_status over_record(struct attempt *t)
         cn_llm_trouble_of(&t->http, t->status ? CN_OK : CN_EIO, 0, &t->trouble);
         return CN_EIO;
     }
-    return take_reply(t, d);
+    return d ? take_reply(t, d) : text_answer(t);
 }
 
 /* Tokens and money that this attempt has cost, at its worst where nobody knows. */

@@ -53,7 +53,7 @@ struct cn_llm_attempt {
     int64_t worst_tokens;
 };
 struct cn_llm_outcome {
-    int status; /* HTTP; 0: none came */
+    int status; /* HTTP; 0: none came. A command: 200, 503 later, 504 too slow, 500 else */
     cn_llm_trouble_kind trouble;
     const char *message, *request_id;
     const char
