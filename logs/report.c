@@ -14,6 +14,7 @@
 #include "base/caps.h"
 #include "base/text.h"
 #include "logs/deadends.h"
+#include "logs/exchange.h"
 #include "logs/failures.h"
 #include "logs/gain.h"
 #include "logs/principles.h"
@@ -433,6 +434,22 @@ static double took_seconds(const struct cn_iteration *it)
     return isfinite(it->seconds) ? it->seconds : isfinite(minutes) ? 60 * minutes : (double)NAN;
 }
 
+/* What the answers cost that the record stands on: the same for a run that was killed (and asked
+ * again) and for one that was replayed. */
+static void put_model(const struct cn_history *h, struct cn_buf *out)
+{
+    struct cn_exchange_sums t = h->llm.standing;
+
+    if (t.exchanges == 0)
+        return;
+    t.replayed = 0;
+    cn_buf_adds(out, "Model: ");
+    cn_exchange_words(&t, h->llm.prices, out);
+    cn_buf_adds(out, ". Every request, also those whose answers were not used: `cairn llm log ");
+    cn_prose_name(out, h->info.name);
+    cn_buf_adds(out, "`.\n");
+}
+
 static void put_spent(const struct cn_history *h, struct cn_buf *out)
 {
     struct cn_fact_counts c = cn_fact_count(h, 0);
@@ -462,6 +479,7 @@ static void put_spent(const struct cn_history *h, struct cn_buf *out)
     if (unknown)
         cn_buf_printf(out, "; the time of %lld is not known", (long long)unknown);
     cn_buf_adds(out, ".\n");
+    put_model(h, out);
 }
 
 /* ---- 8. how to go on ---- */

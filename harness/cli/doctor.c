@@ -12,6 +12,7 @@
 #include "base/json.h"
 #include "base/pool.h"
 #include "base/proc.h"
+#include "harness/cli/llm.h"
 #include "harness/cli/paths.h"
 #include "harness/cli/verbs.h"
 
@@ -107,11 +108,25 @@ static void check_machine(void)
          cn_clock_iso(cn_clock_now_ms(), now));
 }
 
+/* Last, because it prints lines of its own. */
+static void check_model(const struct cn_cli_args *args)
+{
+    struct cn_err err = CN_ERR_INIT;
+    const struct cn_cli_probe p = {.spec = cn_cli_value(args, "llm"),
+                                   .key_file = cn_cli_value(args, "key-file"),
+                                   .prices = cn_cli_value(args, "prices"),
+                                   .yes = cn_cli_flag(args, "yes")};
+
+    if (!p.spec)
+        return;
+    const cn_status st = cn_cli_probe(&p, &err);
+    tell(st == CN_OK ? GOOD : BROKEN, "model", st == CN_OK ? p.spec : err.text);
+}
+
 static int run_doctor(const struct cn_cli_args *args)
 {
     const char *flyvis = getenv("CAIRN_FLYVIS");
 
-    (void)args;
     check_trainer();
     check_supervisor();
     check_program("gnuplot", "gnuplot", "missing: figures are left out (package gnuplot-nox)");
@@ -122,19 +137,28 @@ static int run_doctor(const struct cn_cli_args *args)
     tell(GOOD, "connectome",
          flyvis ? flyvis
                 : "the embedded synthetic one; `cairn import flyvis` brings the published one");
+    check_model(args);
     if (n_broken > 0)
         printf("%d broken\n", n_broken);
     return n_broken > 0 ? 1 : 0;
 }
 
-const struct cn_cli_verb cn_verb_doctor = {"doctor",
-                                           "",
-                                           "check this machine: programs, disk, processors",
-                                           "",
-                                           "cairn doctor",
-                                           NULL,
-                                           0,
-                                           0,
-                                           0,
-                                           false,
-                                           run_doctor};
+static const struct cn_cli_option doctor_options[] = {
+    {"llm", "MODEL", "also a language model, as `cairn llm probe` does"},
+    {"key-file", "FILE", "--llm: its key (else the environment)"},
+    {"prices", "FILE", "--llm: prices of models"},
+    {"yes", NULL, "--llm: it may cost money"},
+};
+
+const struct cn_cli_verb cn_verb_doctor = {
+    "doctor",
+    "[--llm MODEL [--yes]]",
+    "check this machine: programs, disk, processors; a language model",
+    "",
+    "cairn doctor",
+    doctor_options,
+    4,
+    0,
+    0,
+    false,
+    run_doctor};

@@ -15,6 +15,7 @@
 #include "harness/cli/verbs.h"
 #include "harness/loop/run.h"
 #include "logs/export.h"
+#include "logs/exchange.h"
 #include "logs/log.h"
 #include "logs/project.h"
 #include "logs/store.h"
@@ -32,7 +33,58 @@ static cn_status open_run(const struct cn_cli_args *args, char **out_dir,
 
 /* -- status -- */
 
-static void status_json(const struct cn_run_status *s)
+/* What its model cost so far; nothing when none was asked. */
+struct model_cost {
+    struct cn_exchange_sums sums;
+    char prices[128];
+};
+
+static cn_status model_cost(const char *dir, struct model_cost *out, struct cn_err *err)
+{
+    struct cn_store *store = NULL;
+    struct cn_buf prices;
+
+    memset(out, 0, sizeof *out);
+    cn_buf_init(&prices, sizeof out->prices - 1);
+    cn_status st = cn_store_open(dir, CN_STORE_READ, &store, err);
+    if (st == CN_OK)
+        st = cn_exchange_sum(store, 0, false, &out->sums, err);
+    if (st == CN_OK && cn_store_fact(store, "llm.prices", &prices, NULL) == CN_OK)
+        cn_text_copy(out->prices, sizeof out->prices, cn_buf_str(&prices));
+    cn_buf_clear(&prices);
+    cn_store_close(store);
+    return st;
+}
+
+static void json_model(struct cn_json_writer *w, const struct model_cost *m)
+{
+    cn_json_open(w, "model", '{');
+    cn_json_add_int(w, "exchanges", m->sums.exchanges);
+    cn_json_add_int(w, "requests", m->sums.requests);
+    cn_json_add_int(w, "input_tokens", m->sums.input);
+    cn_json_add_int(w, "cache_read_tokens", m->sums.cache_read);
+    cn_json_add_int(w, "cache_write_tokens", m->sums.cache_write);
+    cn_json_add_int(w, "output_tokens", m->sums.output);
+    cn_json_add_double(w, "usd", m->sums.usd);
+    cn_json_add_int(w, "requests_at_the_worst_case", m->sums.lost);
+    cn_json_add_int(w, "requests_without_a_price", m->sums.unpriced);
+    cn_json_add_int(w, "replayed", m->sums.replayed);
+    cn_json_add_string(w, "prices", m->prices);
+    cn_json_close(w);
+}
+
+static void text_model(const struct model_cost *m)
+{
+    struct cn_buf line;
+
+    cn_buf_init(&line, CN_CAP_RECORD);
+    cn_exchange_words(&m->sums, m->prices, &line);
+    if (m->sums.exchanges > 0)
+        printf("  model       %s\n", cn_buf_str(&line));
+    cn_buf_clear(&line);
+}
+
+static void status_json(const struct cn_run_status *s, const struct model_cost *m)
 {
     struct cn_buf b;
     struct cn_json_writer w;
@@ -58,6 +110,8 @@ static void status_json(const struct cn_run_status *s)
     cn_json_add_bool(&w, "harness_alive", s->harness_alive);
     cn_json_add_string(&w, "holder", s->holder);
     cn_json_add_int(&w, "pending_messages", s->pending_messages);
+    if (m->sums.exchanges > 0)
+        json_model(&w, m);
     cn_json_close(&w);
     puts(cn_buf_str(&b));
     cn_buf_clear(&b);
@@ -76,7 +130,8 @@ void cn_cli_print_best(const char *before, const struct cn_run_status *s)
     putchar('\n');
 }
 
-static void status_text(const char *dir, const struct cn_run_status *s)
+static void status_text(const char *dir, const struct cn_run_status *s,
+                        const struct model_cost *m)
 {
     char when[CN_TIME_TEXT];
 
@@ -92,6 +147,7 @@ static void status_text(const char *dir, const struct cn_run_status *s)
     else if (s->heartbeat_ms > 0)
         printf("  harness     none at work; last heartbeat %s\n",
                cn_clock_iso(s->heartbeat_ms, when));
+    text_model(m);
     if (s->pending_messages > 0)
         printf("  messages    %lld pending\n", (long long)s->pending_messages);
     if (!s->harness_alive && s->committed < s->total)
@@ -102,17 +158,20 @@ static int run_status(const struct cn_cli_args *args)
 {
     struct cn_err err = CN_ERR_INIT;
     struct cn_run_status s;
+    struct model_cost m;
     char *dir;
 
     cn_status st =
         cn_cli_run_dir(args->positional[0], cn_cli_value(args, "runs"), 1, &dir, &err);
     if (st == CN_OK)
         st = cn_run_status(dir, &s, &err);
+    if (st == CN_OK)
+        st = model_cost(dir, &m, &err);
     if (st == CN_OK) {
         if (cn_cli_flag(args, "json"))
-            status_json(&s);
+            status_json(&s, &m);
         else
-            status_text(dir, &s);
+            status_text(dir, &s, &m);
     }
     cn_free(dir);
     return st == CN_OK ? 0 : cn_err_print(stderr, "cairn", &err);

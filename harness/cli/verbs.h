@@ -12,6 +12,7 @@ extern const struct cn_cli_verb cn_verb_train, cn_verb_generate, cn_verb_evaluat
     cn_verb_describe; /* train.c */
 extern const struct cn_cli_verb cn_verb_import, cn_verb_export, cn_verb_gc,
     cn_verb_doctor;
+extern const struct cn_cli_verb cn_verb_llm;               /* llm.c */
 extern const struct cn_cli_verb cn_verb_protocol;          /* protocol.c */
 int cn_cli_protocol_check(const struct cn_cli_args *args); /* check.c */
 int cn_cli_protocol_log(const struct cn_cli_args *args);   /* rules_log.c, and these */

@@ -22,6 +22,7 @@
 #include "base/text.h"
 #include "harness/loop/edits.h"
 #include "harness/loop/figure.h"
+#include "harness/loop/llm_books.h"
 #include "harness/loop/principles.h"
 #include "harness/loop/run_int.h"
 #include "logs/project.h"
@@ -412,6 +413,8 @@ static cn_status close_block(struct loop *l)
         st = cn_run_write_principles(l->r, &l->h, b->number, search_goes_on(l), l->err);
     if (st == CN_OK)
         st = cn_store_close_block(l->r->store, b->number, cn_buf_str(&note), l->err);
+    if (st == CN_OK)
+        st = cn_books_block(l->r, b->number, l->err);
     cn_buf_clear(&note);
     l->changed = true;
     if (st == CN_OK)

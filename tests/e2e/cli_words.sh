@@ -19,7 +19,7 @@ expect() {
 
 expect 2 "usage: cairn VERB" "$cairn"
 expect 0 "cairn resume" "$cairn" resume --help
-for verb in demo explore resume status tree log stop say verify rebuild train generate evaluate plot describe protocol import export gc doctor; do
+for verb in demo explore resume status tree log stop say verify rebuild train generate evaluate plot describe protocol import export gc doctor llm; do
     expect 0 "^example:" "$cairn" "$verb" --help
 done
 expect 2 "did you mean 'explore'" "$cairn" explre
@@ -35,6 +35,15 @@ expect 2 "bad.yaml:[0-9]*: training.lr_w: unknown key, did you mean training.lr_
 expect 2 'batch_size: "two", expected a whole number' "$cairn" explore "$root/protocols/fly_demo.md" --config "$root/configs/fly/demo.yaml" --training.batch_size two
 expect 2 "did you mean \"n_parallel\"" "$cairn" explore "$root/protocols/fly_demo.md" --config "$root/configs/fly/demo.yaml" --explore.n_paralel 2
 expect 0 "are in order" "$cairn" explore "$root/protocols/fly_demo.md" --config "$root/configs/fly/demo.yaml" --dry-run
+# language models: words, a model that is a program, one that would cost money
+expect 2 "did you mean 'show'" "$cairn" llm shw x
+expect 2 "there is no run\|holds no runs\|no\(thing\)\?" "$cairn" llm log nothing
+expect 2 "a run and the id of an exchange" "$cairn" llm show nothing
+expect 2 "did you mean" "$cairn" llm probe anthropc:x
+expect 2 "at most 0\.[0-9]* USD" "$cairn" llm probe openai:gpt-4o
+expect 2 "nothing was asked; --yes goes ahead" "$cairn" llm probe openai:gpt-4o
+expect 0 "words   yes" "$cairn" llm probe "command:echo ready"
+expect 0 'capabilities: "tools=no, images=no' "$cairn" llm probe "command:echo ready"
 # a protocol, looked at
 expect 0 "simulation.n_frames  *4000  *2000 to 8000" "$cairn" protocol check "$root/protocols/fly_demo.md" --config "$root/configs/fly/demo.yaml"
 expect 0 '"trainer_allows": "1 to 10000"' "$cairn" protocol check "$root/protocols/fly_demo.md" --config "$root/configs/fly/demo.yaml" --json
