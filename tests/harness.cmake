@@ -21,12 +21,8 @@ cn_test(test_loop_audit DEPS loop SOURCES ${toy} DEPENDS cairn-job toy_trainer P
 cn_test(test_loop_adopt DEPS loop SOURCES ${toy} DEPENDS cairn-job toy_trainer PRIVATE_LIBS m TIMEOUT 300)
 cn_test(test_loop_principles DEPS loop SOURCES ${toy} DEPENDS cairn-job toy_trainer PRIVATE_LIBS m TIMEOUT 300)
 set(mock_llm ${CMAKE_CURRENT_SOURCE_DIR}/support/mock_llm.c ${CMAKE_CURRENT_SOURCE_DIR}/support/llm_case.c)
-<<<<<<< ours
 cn_test(test_llm_client DEPS llm test_support SOURCES ${mock_llm} ${CMAKE_CURRENT_SOURCE_DIR}/support/llm_bench.c PRIVATE_LIBS m Threads::Threads)
-=======
-cn_test(test_llm_client DEPS llm test_support SOURCES ${mock_llm} PRIVATE_LIBS m Threads::Threads)
 cn_test(test_loop_books DEPS loop SOURCES ${scratch} ${CMAKE_CURRENT_SOURCE_DIR}/support/mock_llm.c ${logs_sample} PRIVATE_LIBS m Threads::Threads)
->>>>>>> theirs
 cn_fuzz(fuzz_llm_sse DEPS llm CORPUS tests/cases/llm/sse)
 cn_fuzz(fuzz_llm_answer DEPS llm CORPUS tests/cases/llm/answer)
 cn_fuzz(fuzz_llm_trouble DEPS llm CORPUS tests/cases/llm/trouble)
