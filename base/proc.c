@@ -475,6 +475,7 @@ struct run {
     int ours[3];            /* owned pipe ends, -1 when closed or not wanted */
     int theirs[3];
     pid_t pid;
+    int64_t tick_ms; /* of the last tick */
 };
 
 /* write(2) without dying of SIGPIPE, whatever the rest of the program does with that signal. */
@@ -535,11 +536,15 @@ static cn_status drain(struct run *r, int which, bool *out_more, struct cn_err *
     return CN_OK;
 }
 
-/* For how long to sleep, and the caller's turn: it is called at least every TICK_MS. */
-static int next_wait(const struct run *r, int wait, bool ended, bool watched)
+/* For how long to sleep, and the caller's turn, about every TICK_MS. */
+static int next_wait(struct run *r, int wait, bool ended, bool watched)
 {
-    if (r->o->tick)
+    int64_t now = real_ms();
+
+    if (r->o->tick && now - r->tick_ms >= TICK_MS) {
+        r->tick_ms = now;
         r->o->tick(r->o->tick_ctx);
+    }
     if (ended)
         return 0;
     if ((r->o->tick || r->o->stop) && wait > TICK_MS)

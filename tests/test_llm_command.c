@@ -291,6 +291,52 @@ Test(llm_command, its_record_is_replayed_failures_too)
     expect_replay("command:exit 75", CN_ETIMEOUT, CN_LLM_TROUBLE_OVERLOADED, "", 1);
 }
 
+/* ------------------------------------------------------------------ a record that cannot be kept */
+
+static cn_status no_room_begin(void *ctx, struct cn_llm_attempt *a, struct cn_err *e)
+{
+    (void)a;
+    return *(int *)ctx == 0 ? cn_err_set(e, CN_ENOSPC, "no room") : CN_OK;
+}
+
+static cn_status no_room_end(void *ctx, const struct cn_llm_attempt *a,
+                             const struct cn_llm_outcome *o, struct cn_err *e)
+{
+    (void)ctx;
+    (void)a;
+    (void)o;
+    return cn_err_set(e, CN_ENOSPC, "no room");
+}
+
+Test(llm_command, what_cannot_be_recorded_is_not_asked_and_not_answered)
+{
+    struct scratch s;
+    char spec[2048];
+
+    scratch_init(&s);
+    (void)snprintf(spec, sizeof spec, "command:echo x >> %s/ran", s.dir);
+    for (int at = 0; at < 2; at++) { /* before, after */
+        const struct cn_llm_recorder r = {&at, no_room_begin, no_room_end};
+        struct cn_llm_budget purse = {.tokens = 100000};
+        struct cn_llm_opts o = CN_LLM_OPTS_INIT;
+        struct got g = {.err = CN_ERR_INIT};
+        struct cn_llm *l;
+
+        o.spec = spec;
+        o.record = &r;
+        o.budget = &purse;
+        cr_assert_eq(cn_llm_open(&o, &l, &g.err), CN_OK);
+        g.st = cn_llm_ask(l, &request, "test", &g.answer, &g.trouble, &g.err);
+        cr_expect_eq(g.st, CN_ENOSPC);
+        cr_expect_str_eq(g.err.text, "no room");
+        cr_expect_eq(cn_file_exists(scratch_path(&s, "ran")), at == 1);
+        cr_expect_null(g.answer.blocks);
+        cr_expect_eq(purse.reserved_tokens, 0);
+        cn_llm_close(l);
+    }
+    scratch_clear(&s);
+}
+
 Test(llm_command, a_replay_without_its_record_is_no_answer)
 {
     struct kept k = {.n = 0};

@@ -119,6 +119,23 @@ Test(llm_http, trailers_and_early_headers_are_not_the_replys, .init = clean, .fi
     cn_http_reply_clear(&reply);
 }
 
+Test(llm_http, ticks_are_rare_however_fast_the_bytes, .init = clean, .fini = done)
+{
+    struct mock_step s = MOCK_STEP_INIT;
+
+    s.body = "0123456789";
+    s.n = 10;
+    s.repeat = 3000;
+    s.split = 10;
+    s.chunked = true;
+    mock_llm_add(m, &s);
+    cr_assert_eq(post(here("http", "/")), CN_OK, "%s", err.text);
+    cr_expect_eq(reply.body.len, 30000);
+    cr_expect(ticks >= 1 && ticks <= 1 + (int)(10.5 * reply.seconds), "%d ticks in %.3f s",
+              ticks, reply.seconds);
+    cn_http_reply_clear(&reply);
+}
+
 Test(llm_http, a_connection_is_kept, .init = clean, .fini = done)
 {
     script(3);

@@ -148,7 +148,8 @@ struct attempt {
     struct cn_stream *stream; /* owned; NULL until events come */
     struct cn_sse sse;
     bool sse_open, sent;
-    bool enough; /* the stream's end has come */
+    bool enough;   /* the stream's end has come */
+    double left_s; /* of the ask's time */
     int status;
     struct cn_llm_answer *answer;
     struct cn_llm_trouble trouble;
@@ -291,7 +292,7 @@ static cn_status over_http(struct attempt *t)
     c.body = cn_buf_str(&t->body);
     c.body_size = t->body.len;
     c.stall_s = l->o.stall_s;
-    c.total_s = l->o.total_s;
+    c.total_s = t->left_s;
     c.cap = REPLY_CAP;
     c.on_bytes = on_bytes;
     c.ctx = t;
@@ -346,7 +347,7 @@ static cn_status over_command(struct attempt *t)
     struct cn_command_call c = {.command = t->l->at.model,
                                 .prompt = cn_buf_str(&t->body),
                                 .n = t->body.len,
-                                .deadline_s = o->total_s,
+                                .deadline_s = t->left_s,
                                 .stop = o->stop,
                                 .tick = o->tick,
                                 .tick_ctx = o->tick_ctx};
@@ -638,6 +639,7 @@ cn_status cn_llm_ask(struct cn_llm *l, const struct cn_llm_request *q, const cha
         cn_status st;
 
         begin_attempt(&t, l, &request, purpose, number, exchange, answer);
+        t.left_s = fmax(0.01, l->o.total_s - 1e-6 * (double)(cn_clock_mono_us() - begun));
         st = attempt(&t, &fatal, err);
         exchange = t.a.exchange;
         if (st == CN_ENOTFOUND && number > 1 && l->at.kind == CN_PROVIDER_REPLAY) {

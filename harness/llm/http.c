@@ -33,6 +33,7 @@ struct call {
     CURL *easy;
     struct curl_slist *headers;
     int64_t begun_us, heard_us; /* monotonic */
+    int64_t tick_us;            /* of the last tick; 0: none yet */
     int64_t enough_us;          /* since when the answer is whole; 0: it is not */
     curl_off_t up;              /* bytes that left us */
     bool in_body;               /* headers that come now are trailers */
@@ -295,6 +296,17 @@ static cn_status set_options(struct call *k, struct cn_err *err)
     return CN_OK;
 }
 
+/* The caller's turn: pieces of a stream may come a thousand times a second, it need not. */
+static void tick(struct call *k)
+{
+    int64_t now = cn_clock_mono_us();
+
+    if (!k->c->tick || (k->tick_us && now - k->tick_us < (int64_t)WAIT_MS * 1000))
+        return;
+    k->tick_us = now;
+    k->c->tick(k->c->tick_ctx);
+}
+
 /* Until the transfer is over; its result. */
 static CURLcode drive(struct cn_http *h, struct call *k)
 {
@@ -302,8 +314,7 @@ static CURLcode drive(struct cn_http *h, struct call *k)
     CURLMsg *m;
 
     while (running > 0 && curl_multi_perform(h->multi, &running) == CURLM_OK) {
-        if (k->c->tick)
-            k->c->tick(k->c->tick_ctx);
+        tick(k);
         /* Progress is not called while nothing moves on some builds: look ourselves. */
         if (running > 0 && is_over(k))
             return CURLE_ABORTED_BY_CALLBACK;
