@@ -212,6 +212,8 @@ static cn_status make_part(struct cn_ev *e, const struct row *row, struct cn_buf
 {
     cn_status st = row->put(e, buf);
 
+    while (buf->len > 0 && buf->data[buf->len - 1] == '\n')
+        buf->data[--buf->len] = '\0';
     if (st == CN_OK && cn_buf_status(buf) != CN_OK)
         st = cn_err_set(e->err, cn_buf_status(buf), "prompt: %s is too long", row->name);
     *part = (struct cn_fill_part){.name = row->name,
