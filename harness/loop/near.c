@@ -55,7 +55,8 @@ cn_status cn_near_new(const struct cn_search *s, const struct cn_history *h,
     n->places = cn_arena_alloc(&n->arena, (size_t)h->n_nodes + 1, sizeof *n->places);
     if (!n->places)
         st = cn_err_set(err, CN_ENOMEM, "no memory to look for near duplicates");
-    for (int64_t i = 0; st == CN_OK && i < h->n_nodes; i++)
+    for (int64_t i = h->n_nodes > CN_NEAR_NODES ? h->n_nodes - CN_NEAR_NODES : 0;
+         st == CN_OK && i < h->n_nodes; i++)
         st = add_node(n, &h->nodes[i], err);
     if (st == CN_OK)
         *out = n;

@@ -16,7 +16,10 @@
 
 struct cn_near;
 
-/* Reads every node's config. Borrows both. CN_ENOMEM. */
+/* Reads the configs of the newest CN_NEAR_NODES nodes: a search that comes back to where it was so
+ * long ago does it on purpose, and the very same config is refused by its hash. Borrows both.
+ * CN_ENOMEM. */
+enum { CN_NEAR_NODES = 1024 };
 CN_MUST_CHECK cn_status cn_near_new(const struct cn_search *s, const struct cn_history *h,
                                     struct cn_near **out, struct cn_err *err);
 void cn_near_free(struct cn_near *n); /* NULL is fine */
