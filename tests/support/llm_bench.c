@@ -248,7 +248,7 @@ void llm_bench_ask(struct llm_bench *b, const struct llm_section *s)
 
     make_request(b, s->args, &a);
     b->asks++;
-    b->said_from = b->said.len;
+    b->said_from = b->asks == 1 ? 0 : b->said.len; /* the opening may say something too */
     b->caps_before = *cn_llm_caps(b->llm);
     b->err = (struct cn_err)CN_ERR_INIT;
     b->trouble = (struct cn_llm_trouble){.kind = CN_LLM_TROUBLE_NONE};
