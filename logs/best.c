@@ -370,6 +370,26 @@ static struct cn_noise leaned_on(const struct cn_history_noises *p)
     return p->same_data && p->search.df > 0 ? p->search : p->all;
 }
 
+/* Of one repeat, one in twelve has less than a tenth of the true spread: below CN_STATS_POOL_DF the
+ * rest is borrowed from the other regimes. */
+static struct cn_noise noise_of_regime(const struct tallies *t, bool *out_borrowed)
+{
+    struct cn_history_noises here, everywhere;
+    struct cn_noise own, others;
+    double missing;
+
+    pool(t, false, &here);
+    pool(t, true, &everywhere);
+    own = leaned_on(&here);
+    others = leaned_on(&everywhere);
+    others = cn_noise_without(&others, (int64_t)own.df + 1, own.std);
+    missing = fmin(CN_STATS_POOL_DF - own.df, others.df);
+    *out_borrowed = missing > 0;
+    if (*out_borrowed)
+        cn_noise_add(&own, (int64_t)missing + 1, others.std);
+    return own;
+}
+
 cn_status cn_history_noise(const struct cn_history *h, const struct cn_best_query *q,
                            int64_t block, struct cn_history_noises *out, struct cn_err *err)
 {
@@ -411,8 +431,7 @@ static struct cn_standing stand(const struct tallies *t, const struct tally *y,
 {
     const struct cn_run_info *info = &t->h->info;
     struct cn_sample sample = {y->n, y->mean, deviation(y->n, y->m2)};
-    struct cn_noise others =
-        r->borrowed ? r->noise : cn_noise_without(&r->noise, sample.n, sample.std);
+    struct cn_noise others = cn_noise_without(&r->noise, sample.n, sample.std);
     struct cn_interval i = cn_stats_mean(&sample, &others, r->confidence);
     struct cn_standing s = {
         .node = y->lead,
@@ -451,7 +470,6 @@ static int by_rank(const void *a, const void *b)
 cn_status cn_history_rank(const struct cn_history *h, const struct cn_best_query *q,
                           struct cn_arena *arena, struct cn_ranking *out, struct cn_err *err)
 {
-    struct cn_history_noises noises;
     struct tallies t;
     cn_status st;
 
@@ -460,13 +478,7 @@ cn_status cn_history_rank(const struct cn_history *h, const struct cn_best_query
     st = tallies_init(&t, h, q, arena, err);
     if (st != CN_OK)
         return st;
-    pool(&t, false, &noises);
-    out->noise = leaned_on(&noises);
-    if (!(out->noise.df > 0)) {
-        pool(&t, true, &noises);
-        out->noise = leaned_on(&noises);
-        out->borrowed = out->noise.df > 0;
-    }
+    out->noise = noise_of_regime(&t, &out->borrowed);
     out->by_mean = !(out->noise.df > 0);
     out->block = t.block;
     out->guardrails = t.guardrails;

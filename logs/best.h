@@ -85,7 +85,7 @@ struct cn_ranking {
     struct cn_standing *rows; /* in the arena: best first, breakers of guardrails last */
     int64_t n, n_kept;        /* n_kept: rows that keep the guardrails */
     struct cn_noise noise;    /* what the intervals lean on */
-    bool borrowed; /* nothing was repeated under this regime: the noise is that of the others */
+    bool borrowed; /* little was repeated under this regime: it is filled up with the others' */
     bool by_mean;  /* the noise is not known at all */
     int64_t block; /* a block of the regime that was ranked (the latest); 0: no block */
     struct cn_guardrails guardrails;
