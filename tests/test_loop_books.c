@@ -76,7 +76,11 @@ static void open_run(const char *name, struct cn_books_opts o, const char *from_
     OK(cn_books_new(store, &o, &books, &err));
     lo.spec = from_record ? "replay:a" : "openai:gpt-4o";
     if (from_record) {
-        OK(cn_replay_open(scratch_path(&s, from_record), loose, &replay, &err));
+        char spec[80];
+
+        (void)snprintf(spec, sizeof spec, "replay:%s", from_record); /* beside this one */
+        OK(cn_replay_open_spec(spec, scratch_path(&s, name), loose, &replay, &err));
+        cr_assert(replay);
         cn_books_replay(books, replay);
         lo.replay = cn_replay_llm(replay);
         lo.caps = cn_replay_caps(replay);
@@ -407,7 +411,7 @@ Test(loop_books, a_record_answers_in_the_providers_place)
     cr_assert_eq(mock_llm_count(mock), 4);
 
     open_run("b", (struct cn_books_opts){.requests = 1}, "a", false);
-    cr_assert_str_eq(cn_replay_llm(replay)->model, "gpt-4o");
+    cr_assert_str_eq(cn_books_model_name(books), "gpt-4o");
     scenario(is, sizeof is);
     cr_assert_str_eq(is, was);
     cr_assert_eq(mock_llm_count(mock), 4); /* nobody was asked */
@@ -453,4 +457,8 @@ Test(loop_books, a_record_without_a_model_cannot_be_replayed)
     open_run("b", no_limits, NULL, false);
     IS(cn_replay_open(scratch_path(&s, "b"), false, &replay, &err), CN_EINPUT);
     cr_assert(strstr(err.text, "no model was asked"), "%s", err.text);
+    IS(cn_replay_open_spec("replay:c", scratch_path(&s, "b"), false, &replay, &err), CN_EINPUT);
+    cr_assert(strstr(err.text, "there is no run 'c'"), "%s", err.text);
+    OK(cn_replay_open_spec("openai:gpt-4o", scratch_path(&s, "b"), false, &replay, &err));
+    cr_assert(!replay);
 }

@@ -210,6 +210,11 @@ cn_status cn_books_model(struct cn_books *b, const char *model, const char *dial
     return put_facts(b, caps, prices, err);
 }
 
+const char *cn_books_model_name(const struct cn_books *b)
+{
+    return b->model ? b->model : "";
+}
+
 /* ------------------------------------------------------------------ 2 warnings */
 
 static cn_status remember(struct cn_books *b, int share, struct cn_err *err)
@@ -416,15 +421,32 @@ void cn_books_cost_line(const struct cn_history *h, struct cn_buf *out)
     cn_exchange_words(&h->llm.all, h->llm.prices, out);
 }
 
+/* Whether this block was told already; it is from now on. */
+static cn_status mark_told(struct cn_run *r, int64_t block, bool *out_told, struct cn_err *err)
+{
+    char number[32];
+    struct cn_buf fact;
+
+    cn_buf_init(&fact, sizeof number);
+    cn_text_format(number, sizeof number, "%lld", (long long)block);
+    *out_told = cn_store_fact(r->store, "llm.told_block", &fact, NULL) == CN_OK &&
+                strcmp(cn_buf_str(&fact), number) == 0;
+    cn_buf_clear(&fact);
+    return *out_told ? CN_OK : cn_store_fact_set(r->store, "llm.told_block", number, err);
+}
+
 cn_status cn_books_block(struct cn_run *r, int64_t block, struct cn_err *err)
 {
+    bool told = false;
     struct cn_exchange_sums of_block, all;
     struct cn_buf line, prices;
     cn_status st = cn_exchange_sum(r->store, block, false, &of_block, err);
 
     if (st == CN_OK)
         st = cn_exchange_sum(r->store, 0, false, &all, err);
-    if (st != CN_OK || all.exchanges == 0)
+    if (st == CN_OK && all.exchanges > 0)
+        st = mark_told(r, block, &told, err);
+    if (st != CN_OK || all.exchanges == 0 || told)
         return st;
     cn_buf_init(&line, 4096);
     cn_buf_init(&prices, 256);

@@ -62,6 +62,9 @@ CN_MUST_CHECK cn_status cn_books_model(struct cn_books *b, const char *model,
                                        const char *dialect, const struct cn_llm_caps *caps,
                                        const struct cn_llm_price *price, struct cn_err *err);
 
+/* The model that answers, or answered when the record was made: the author is "llm:" and this. */
+const char *cn_books_model_name(const struct cn_books *b);
+
 /* Model and dialect of `e` may be NULL: those of cn_books_model. CN_EINPUT while one is open. */
 CN_MUST_CHECK cn_status cn_books_begin(struct cn_books *b, const struct cn_exchange_start *e,
                                        int64_t *out_id, struct cn_err *err);
@@ -73,8 +76,8 @@ void cn_books_sections(const struct cn_shown *e, struct cn_buf *out);
 
 /* "model: 14 exchanges, ..." of the whole record; nothing when there were none. */
 void cn_books_cost_line(const struct cn_history *h, struct cn_buf *out);
-/* At the end of a block: what it cost and what all did, told and as an event "llm-cost". Nothing
- * when no model was asked. */
+/* At the end of a block: what it cost and what all did, told and as an event "llm-cost", once a
+ * block. Nothing when no model was asked. */
 CN_MUST_CHECK cn_status cn_books_block(struct cn_run *r, int64_t block, struct cn_err *err);
 
 #endif

@@ -8,6 +8,7 @@
 #include "base/banned.h"
 #include "base/buf.h"
 #include "base/caps.h"
+#include "base/file.h"
 #include "base/text.h"
 #include "harness/llm/models.h"
 #include "logs/exchange.h"
@@ -241,6 +242,40 @@ cn_status cn_replay_open(const char *run_dir, bool loose, struct cn_replay **out
     } else {
         cn_replay_close(r);
     }
+    return st;
+}
+
+static bool holds_run(const char *dir)
+{
+    char *db = dir ? cn_file_join(dir, CN_STORE_FILE) : NULL;
+    bool yes = db && cn_file_exists(db);
+
+    cn_free(db);
+    return yes;
+}
+
+cn_status cn_replay_open_spec(const char *spec, const char *run_dir, bool loose,
+                              struct cn_replay **out, struct cn_err *err)
+{
+    static const char word[] = "replay:";
+    const char *name = spec + sizeof word - 1;
+    char *beside, *up;
+    cn_status st;
+
+    *out = NULL;
+    if (!cn_text_starts(spec, word))
+        return CN_OK;
+    up = cn_file_join(run_dir, "..");
+    beside = up ? cn_file_join(up, name) : NULL;
+    if (!beside)
+        st = cn_err_set(err, CN_ENOMEM, "%s: no memory for a path", spec);
+    else if (!holds_run(name) && !holds_run(beside))
+        st = cn_err_set(err, CN_EINPUT, "%s: there is no run '%s', as a path or beside %s",
+                        spec, name, run_dir);
+    else
+        st = cn_replay_open(holds_run(name) ? name : beside, loose, out, err);
+    cn_free(up);
+    cn_free(beside);
     return st;
 }
 

@@ -26,6 +26,10 @@ struct cn_replay;
  * CN_EUNSUPPORTED when more than one was. */
 CN_MUST_CHECK cn_status cn_replay_open(const char *run_dir, bool loose, struct cn_replay **out,
                                        struct cn_err *err);
+/* The same from "replay:RUN": RUN is a path, or the name of a run beside `run_dir`, the folder of the
+ * run that explores. Any other spec: CN_OK, *out NULL. */
+CN_MUST_CHECK cn_status cn_replay_open_spec(const char *spec, const char *run_dir, bool loose,
+                                            struct cn_replay **out, struct cn_err *err);
 void cn_replay_close(struct cn_replay *r); /* NULL is fine */
 
 const struct cn_llm_replay *cn_replay_llm(struct cn_replay *r);
