@@ -1,5 +1,5 @@
-/* One request of an ask: built, reserved, recorded, sent (over the wire, to a command, or looked up in a record), recorded,
- * settled.
+/* One request of an ask: built, reserved, recorded, sent (over the wire, to a command, or looked up
+ * in a record), recorded, settled.
  *
  * Contents: 1 what comes back  2 over the wire  3 a command, a record  4 the books
  */
