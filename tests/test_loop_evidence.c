@@ -275,6 +275,55 @@ Test(loop_evidence, the_rule_that_is_shown_is_the_one_that_the_host_follows)
     cr_assert_geq(compared, 3);
 }
 
+Test(loop_evidence, of_several_proposals_each_has_the_rule_of_its_place)
+{
+    char whole[16384];
+    const char *text, *after;
+    struct cn_buf b;
+
+    cn_buf_init(&b, CN_CAP_PROTOCOL);
+    cr_assert_eq(cn_file_read(toy_protocol(), CN_CAP_PROTOCOL, &b, &err), CN_OK);
+    after = strstr(cn_buf_str(&b), "| 3+ consecutive");
+    cr_assert(after);
+    cn_text_format(whole, sizeof whole,
+                   "%.*s| Last 2 iterations of a block | **explore** | Try something new |\n%s",
+                   (int)(after - cn_buf_str(&b)), cn_buf_str(&b), after);
+    cn_buf_clear(&b);
+    toy_config(&t, "  iterations: 3\n  n_iter_block: 8\n  confirm: 0\n  edit_rules: false\n",
+               "");
+    cr_assert_eq(toy_create(&t, scratch_file(&t.s, "last.md", whole), NULL, 0), CN_OK, "%s",
+                 t.err.text);
+    cr_assert_eq(toy_explore(&t, NULL, 0), CN_OK, "%s", t.err.text);
+    open_run();
+    need = (struct cn_need){
+        .phase = CN_CONSULT_ANALYSIS, .propose = {4, 5, 6, 7, 8}, .n_propose = 5, .block = 1};
+    text = show(&shown);
+    has(text, "For iteration 4 on: row ");
+    has(text, "For iteration 7 on: row 2: Last 2 iterations");
+    cr_assert_null(strstr(text, "For iteration 5"), "equal ones are said once");
+}
+
+/* Where lower is better the model sees the metric as the trainer gave it. */
+Test(loop_evidence, where_lower_is_better_the_metric_is_shown)
+{
+    const char *text;
+    char number[CN_NUM_TEXT];
+    double loss;
+
+    seven();
+    h.info.reward = "loss";
+    h.info.reward_lower_is_better = true;
+    for (int64_t i = 0; i < h.n_iterations; i++)
+        h.iterations[i].reward = -cn_iteration_metric(&h.iterations[i], "loss");
+    text = show(&shown);
+    loss = cn_iteration_metric(cn_history_iteration(&h, 7), "loss");
+    cr_assert_gt(loss, 0);
+    has(text, "Reward: loss, lower is better");
+    has(text, "at most (90 %)");
+    has(line_of(text, "| 7 | "), cn_text_brief(loss, number));
+    cr_assert_null(strstr(line_of(text, "| 7 | "), "| -0."), "%s", line_of(text, "| 7 | "));
+}
+
 /* ------------------------------------------------------------------ prefix, budget, bytes */
 
 Test(loop_evidence, the_prefix_stays_within_a_block)

@@ -18,6 +18,14 @@ static cn_mutate_kind kind_of(cn_strategy s)
                                                                            : CN_MUTATE_EXPLOIT;
 }
 
+/* How many iterations would be planned before this one: of several that are asked for at once. */
+static int64_t ahead(const struct cn_work *w)
+{
+    int64_t n = w->h->n_iterations;
+
+    return w->id - (n > 0 ? w->h->iterations[n - 1].id + 1 : 1);
+}
+
 cn_status cn_plan_choose_row(const struct cn_work *w, struct cn_view *v,
                              struct cn_rule_choice *choice)
 {
@@ -29,7 +37,7 @@ cn_status cn_plan_choose_row(const struct cn_work *w, struct cn_view *v,
         .converged = w->h->info.converged,
         .lower_is_better = w->h->info.reward_lower_is_better,
         .n_params = w->pl->search->training.space.n,
-        .position = cn_plan_block_count(w->h, v->block->number) + 1,
+        .position = cn_plan_block_count(w->h, v->block->number) + 1 + ahead(w),
         .slot = (int32_t)((w->id - 1) % o->n_parallel),
     };
     cn_status st = cn_view_rules(v, w->h, w->pl, w->err);
