@@ -258,6 +258,18 @@ Test(loop_noise, same_data_keeps_the_data_and_pairs_the_training_seed)
     cr_assert_str_eq(p.iteration.seed_mode, "same-data-robustness");
 }
 
+Test(loop_noise, generalization_varies_both)
+{
+    snprintf(settings.seed_mode, sizeof settings.seed_mode, "different-data-generalization");
+    lucky();
+    cr_assert(is_check(next(), 5));
+    cr_assert_str_eq(p.iteration.seed_mode, "different-data-generalization");
+    cr_assert(p.iteration.sim_seed != m.its[4].sim_seed &&
+                  p.iteration.train_seed != m.its[4].train_seed,
+              "other data and another training than the node has had");
+    cr_assert(p.iteration.sim_seed == m.its[1].sim_seed, "those of the other");
+}
+
 Test(loop_noise, a_config_is_never_trained_twice_under_the_same_seeds)
 {
     lucky();
