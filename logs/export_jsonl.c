@@ -168,6 +168,8 @@ static cn_status put_message(struct cn_exporter *x, const struct cn_message *m)
     put_time(b, "acked", m->acked_ms);
     put_int(b, "acked_iteration", m->acked_iteration);
     put_text(b, "text", m->text);
+    if (m->answer && m->answer[0])
+        put_text(b, "answer", m->answer);
     return close_object(x);
 }
 
@@ -271,6 +273,11 @@ static void put_identity(struct cn_buf *b, const struct cn_iteration *it,
     put_text(b, "parent_rule", it->parent_rule);
     put_double(b, "scored_value", it->scored_value);
     put_text(b, "hypothesis", it->hypothesis);
+    if (it->prediction) {
+        put_text(b, "prediction", it->prediction->words);
+        put_double(b, "expected", it->prediction->expected);
+        put_double(b, "probability", it->prediction->probability);
+    }
     put_mutations(b, "mutations", n->mutations, it->id == n->id ? n->n_mutations : 0, true);
 }
 

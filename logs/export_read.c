@@ -205,7 +205,9 @@ static void read_message(struct back *b)
                                  .sent_ms = time_of(b, "sent"),
                                  .acked_ms = time_of(b, "acked"),
                                  .acked_iteration = whole(b, "acked_iteration", 0, MOST),
-                                 .text = text(b, "text")};
+                                 .text = text(b, "text"),
+                                 .answer =
+                                     cn_json_get(b->at, "answer") ? text(b, "answer") : ""};
 
     cn_buf_add(&b->messages, &m, sizeof(m));
 }
@@ -329,6 +331,23 @@ static void check_dir(struct back *b, const struct cn_iteration *it)
         complain(b, "dir", own);
 }
 
+/* Only there when something was predicted. */
+static const struct cn_prediction *read_prediction(struct back *b)
+{
+    struct cn_prediction *p;
+
+    if (!cn_json_get(b->at, "prediction"))
+        return NULL;
+    p = cn_arena_alloc(b->arena, 1, sizeof *p);
+    if (!p) {
+        no_memory(b);
+        return NULL;
+    }
+    *p = (struct cn_prediction){text(b, "prediction"), number(b, "expected"),
+                                number(b, "probability")};
+    return p;
+}
+
 static void read_iteration(struct back *b)
 {
     const struct cn_iteration *all = (const void *)b->iterations.data;
@@ -346,6 +365,7 @@ static void read_iteration(struct back *b)
                               .parent_rule = text(b, "parent_rule"),
                               .scored_value = number(b, "scored_value"),
                               .hypothesis = text(b, "hypothesis"),
+                              .prediction = read_prediction(b),
                               .trajectory = text(b, "trajectory"),
                               .observation = text(b, "observation"),
                               .message = text(b, "message"),

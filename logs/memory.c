@@ -12,6 +12,7 @@
 #include "base/banned.h"
 #include "base/caps.h"
 #include "logs/memory_int.h"
+#include "logs/predictions.h"
 #include "logs/project_int.h"
 
 static void put_heading(struct cn_buf *out, const char *hashes, const char *name, bool computed)
@@ -152,6 +153,20 @@ static void put_table(const struct page *p, cn_memory_table which, struct cn_buf
     cn_buf_addc(out, '\n');
 }
 
+/* What was predicted and what came of it; no section where nobody predicts. */
+static void put_predictions(const struct cn_history *h, struct cn_buf *out)
+{
+    struct cn_buf table;
+
+    cn_buf_init(&table, CN_CAP_TEXT);
+    cn_predictions_table(h, &table);
+    if (table.len > 0) {
+        put_heading(out, "###", CN_MEMORY_PREDICTIONS, true);
+        cn_buf_printf(out, "\n%s\n", cn_buf_str(&table));
+    }
+    cn_buf_clear(&table);
+}
+
 static void put_page(const struct page *p, const char *words, struct cn_buf *out)
 {
     const struct cn_history *h = p->f.h;
@@ -162,6 +177,7 @@ static void put_page(const struct page *p, const char *words, struct cn_buf *out
     cn_buf_addc(out, '\n');
     for (cn_memory_table t = CN_TABLE_REGIMES; t <= CN_TABLE_PRINCIPLES; t++)
         put_table(p, t, out);
+    put_predictions(h, out);
     put_free(out, words, "Established Principles");
     put_free(out, words, "Falsified Hypotheses");
     put_free(out, words, "Open Questions");

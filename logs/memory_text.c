@@ -15,10 +15,19 @@ static const char *const free_names[] = {"Paper Summary",
                                          "Hypothesis",
                                          "Emerging Observations",
                                          NULL};
-static const char *const host_names[] = {
-    CN_MEMORY_KNOWLEDGE, CN_MEMORY_REGIME,   CN_MEMORY_ROBUST,     CN_MEMORY_EFFECTS,
-    CN_MEMORY_DEAD_ENDS, CN_MEMORY_FAILURES, CN_MEMORY_PRINCIPLES, CN_MEMORY_PREVIOUS,
-    CN_MEMORY_CURRENT,   CN_MEMORY_BLOCK,    CN_MEMORY_ITERATIONS, NULL};
+static const char *const host_names[] = {CN_MEMORY_KNOWLEDGE,
+                                         CN_MEMORY_REGIME,
+                                         CN_MEMORY_ROBUST,
+                                         CN_MEMORY_EFFECTS,
+                                         CN_MEMORY_DEAD_ENDS,
+                                         CN_MEMORY_FAILURES,
+                                         CN_MEMORY_PRINCIPLES,
+                                         CN_MEMORY_PREDICTIONS,
+                                         CN_MEMORY_PREVIOUS,
+                                         CN_MEMORY_CURRENT,
+                                         CN_MEMORY_BLOCK,
+                                         CN_MEMORY_ITERATIONS,
+                                         NULL};
 enum { N_FREE = sizeof(free_names) / sizeof(free_names[0]) - 1 };
 
 const char *const *cn_memory_sections(void)

@@ -95,6 +95,13 @@ struct cn_node {
     const struct cn_before *before; /* NULL nearly always: all its trainings are there */
 };
 
+/* What the proposer said would be seen, before the run (logs/predictions.h). */
+struct cn_prediction {
+    const char *words;  /* "" when only the number was said */
+    double expected;    /* the reward metric, as the trainer gives it; NaN: not said */
+    double probability; /* that it holds; NaN: not said */
+};
+
 struct cn_iteration {
     int64_t id, node, block;
     int32_t slot;   /* (id-1) mod n_parallel: enters the seeds */
@@ -123,7 +130,8 @@ struct cn_iteration {
     const char *activity, *embedding; /* what the figures show, when somebody looked; else "" */
     /* What the proposer expected, before the run; "" when it did not say. */
     const char *hypothesis;
-    const char *dir;   /* run folder, relative to the run */
+    const struct cn_prediction *prediction; /* NULL: nothing was predicted */
+    const char *dir;                        /* run folder, relative to the run */
     const char *token; /* of the last attempt: unique, part of the job's name; "" before the
                           first submit */
     /* What the executor calls the last attempt ("slurm:812"); "" when not known. */
@@ -189,6 +197,7 @@ struct cn_message {
     int64_t id, sent_ms, acked_ms; /* acked_ms 0 = pending */
     int64_t acked_iteration;
     const char *text;
+    const char *answer; /* of a model, in its words; "" or NULL: nobody's but the host's */
 };
 
 struct cn_event {

@@ -18,6 +18,7 @@
 #include "logs/failures.h"
 #include "logs/gain.h"
 #include "logs/principles.h"
+#include "logs/predictions.h"
 #include "logs/project_int.h"
 
 enum {
@@ -368,6 +369,19 @@ static void put_learnt(const struct report *r, struct cn_buf *out)
     put_dead_ends(r, out);
 }
 
+static void put_predictions(const struct cn_history *h, struct cn_buf *out)
+{
+    size_t before = out->len;
+
+    cn_buf_adds(out, "\n## What was predicted\n\n");
+    size_t head = out->len;
+    cn_predictions_table(h, out);
+    if (out->len == head && cn_buf_status(out) == CN_OK) { /* nobody predicts */
+        out->len = before;
+        out->data[before] = '\0';
+    }
+}
+
 /* ---- 5. failed ---- */
 
 static void put_failures(const struct report *r, struct cn_buf *out)
@@ -646,6 +660,7 @@ static cn_status put_report(const struct report *r, const char *goal, struct cn_
     put_spent(r->h, out);
     st = put_regimes(r, out);
     put_learnt(r, out);
+    put_predictions(r->h, out);
     put_failures(r, out);
     put_protocol(r->h, out);
     put_section(r, "Open Questions", "Open questions", out);

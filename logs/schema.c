@@ -162,7 +162,16 @@ static const char *const v4[] = {
     NULL,
 };
 
-static const char *const *const migrations[] = {v1, v2, v3, v4};
+/* What a proposer expected of a training, before it ran; what a model answered to a person. */
+static const char *const v5[] = {
+    "ALTER TABLE iteration ADD COLUMN expected REAL;"
+    "ALTER TABLE iteration ADD COLUMN probability REAL;"
+    "ALTER TABLE iteration ADD COLUMN prediction TEXT;" /* NULL: nothing was predicted */
+    "ALTER TABLE message ADD COLUMN answer TEXT NOT NULL DEFAULT '';",
+    NULL,
+};
+
+static const char *const *const migrations[] = {v1, v2, v3, v4, v5};
 
 int cn_schema_version(void)
 {

@@ -99,7 +99,7 @@ CN_MUST_CHECK cn_status cn_store_close_block(struct cn_store *s, int64_t number,
  * new node is recorded in the same transaction; without, it->node must exist and it->replicate
  * or it->confirmation be set. Fields of `it` used: id, node, block, slot, replicate,
  * confirmation, sim_seed, train_seed, seed_mode, strategy, parent_rule, scored_value,
- * hypothesis. A confirmation may name block 0 (outside every block). */
+ * hypothesis, prediction. A confirmation may name block 0 (outside every block). */
 CN_MUST_CHECK cn_status cn_store_plan(struct cn_store *s, const struct cn_node *opt_node,
                                       const struct cn_iteration *it, struct cn_err *err);
 
@@ -167,6 +167,10 @@ CN_MUST_CHECK cn_status cn_store_message_add(struct cn_store *s, const char *opt
                                              struct cn_err *err);
 CN_MUST_CHECK cn_status cn_store_message_ack(struct cn_store *s, int64_t id, int64_t iteration,
                                              struct cn_err *err);
+/* The same with somebody's words to the person. */
+CN_MUST_CHECK cn_status cn_store_message_answer(struct cn_store *s, int64_t id,
+                                                int64_t iteration, const char *answer,
+                                                struct cn_err *err);
 
 /* A new version of a text (kind: see struct cn_text_version). The same words as the latest
  * version: no new one. */

@@ -242,6 +242,18 @@ static void read_words(struct load *l, sqlite3_stmt *q, struct cn_iteration *it)
     it->job = keep(l, q, 28);
 }
 
+static const struct cn_prediction *read_prediction(struct load *l, sqlite3_stmt *q)
+{
+    struct cn_prediction *p;
+
+    if (sqlite3_column_type(q, 33) == SQLITE_NULL)
+        return NULL;
+    p = room(l, 1, sizeof *p);
+    if (p)
+        *p = (struct cn_prediction){keep(l, q, 33), cn_sql_double(q, 31), cn_sql_double(q, 32)};
+    return p;
+}
+
 static void read_iteration(struct load *l, sqlite3_stmt *q, void *item)
 {
     struct cn_iteration *it = item;
@@ -257,6 +269,7 @@ static void read_iteration(struct load *l, sqlite3_stmt *q, void *item)
     it->train_seed = (uint64_t)sqlite3_column_int64(q, 9);
     it->scored_value = cn_sql_double(q, 13);
     it->reward = cn_sql_double(q, 17);
+    it->prediction = read_prediction(l, q);
     it->planned_ms = sqlite3_column_int64(q, 24);
     it->submitted_ms = sqlite3_column_int64(q, 25);
     it->finished_ms = sqlite3_column_int64(q, 26);
@@ -335,6 +348,7 @@ static void read_message(struct load *l, sqlite3_stmt *q, void *item)
     m->acked_ms = sqlite3_column_int64(q, 2);
     m->acked_iteration = sqlite3_column_int64(q, 3);
     m->text = keep(l, q, 4);
+    m->answer = keep(l, q, 5);
 }
 
 static void read_event(struct load *l, sqlite3_stmt *q, void *item)
@@ -372,7 +386,8 @@ static const struct table iteration_rows = {
     " seed_mode, strategy, parent_rule, scored_value, hypothesis, i.outcome, class, reward,"
     " message, trajectory, observation, activity, embedding, dir, planned_ms, i.submitted_ms,"
     " i.finished_ms, a.token, a.job,"
-    " (SELECT count(*) FROM step WHERE what = 'retry' AND step.id = i.id), seconds",
+    " (SELECT count(*) FROM step WHERE what = 'retry' AND step.id = i.id), seconds,"
+    " expected, probability, prediction",
     "iteration i LEFT JOIN attempt a ON a.iteration = i.id AND a.attempt = i.attempt", "i.id",
     " ORDER BY i.id"};
 static const struct table mutation_rows = {"node, path, old_text, new_text", "mutation", "node",
@@ -458,7 +473,7 @@ static void hang_regimes(struct load *l, int64_t from)
 /* ---- a part of everything ---- */
 
 static const char message_columns[] =
-    "SELECT id, sent_ms, acked_ms, acked_iteration, text FROM message";
+    "SELECT id, sent_ms, acked_ms, acked_iteration, text, answer FROM message";
 static const char block_columns[] =
     "SELECT number, first, last, closed, edit_note, n, ok, converged, failed, best, best_n,"
     " best_mean, best_std, best_min, best_max, worst, minutes, config_n, config_mean, "
@@ -483,7 +498,7 @@ static void load_around(struct load *l)
     char sql[256];
 
     LOAD(l, messages, "message",
-         "SELECT id, sent_ms, acked_ms, acked_iteration, text FROM message ORDER BY id",
+         "SELECT id, sent_ms, acked_ms, acked_iteration, text, answer FROM message ORDER BY id",
          read_message);
     LOAD(l, texts, "text",
          "SELECT id, version, at_ms, kind, author, reason, hash, block FROM text ORDER BY id",
@@ -630,9 +645,9 @@ static void read_message_again(struct load *l, sqlite3_stmt *q, void *item)
 {
     struct cn_message *m = item;
 
-    (void)l;
     m->acked_ms = sqlite3_column_int64(q, 2);
     m->acked_iteration = sqlite3_column_int64(q, 3);
+    m->answer = keep(l, q, 5);
 }
 
 /* True when the rows around the iterations are as they were; few as they are, they are read

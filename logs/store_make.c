@@ -83,10 +83,10 @@ cn_status cn_store_import_message(struct cn_store *s, const struct cn_message *m
                                   struct cn_err *err)
 {
     return cn_sql_run(s,
-                      "INSERT INTO message (text, sent_ms, acked_ms, acked_iteration)"
-                      " VALUES (?, ?, ?, ?)",
+                      "INSERT INTO message (text, sent_ms, acked_ms, acked_iteration, answer)"
+                      " VALUES (?, ?, ?, ?, ?)",
                       SQL_ARGS(SQL_T(m->text), SQL_I(m->sent_ms), SQL_I(m->acked_ms),
-                               SQL_I(m->acked_iteration)),
+                               SQL_I(m->acked_iteration), SQL_T(m->answer ? m->answer : "")),
                       err);
 }
 

@@ -53,16 +53,23 @@ cn_status cn_store_add_node(struct cn_store *s, const struct cn_node *n, struct 
 cn_status cn_store_add_iteration(struct cn_store *s, const struct cn_iteration *it,
                                  struct cn_err *err)
 {
+    const struct cn_prediction *p = it->prediction;
+    const struct cn_sql_arg none = {.kind = 'n'}, words = SQL_T(p ? p->words : ""),
+                            expected = SQL_D(p ? p->expected : 0),
+                            probability = SQL_D(p ? p->probability : 0);
+
     return cn_sql_run(
         s,
         "INSERT INTO iteration (id, node, block, slot, replicate, confirmation, sim_seed,"
-        " train_seed, seed_mode, strategy, parent_rule, scored_value, hypothesis, planned_ms)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        " train_seed, seed_mode, strategy, parent_rule, scored_value, hypothesis, planned_ms,"
+        " expected, probability, prediction)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         SQL_ARGS(SQL_I(it->id), SQL_I(it->node), SQL_ID(it->block), SQL_I(it->slot),
                  SQL_I(it->replicate), SQL_I(it->confirmation), SQL_I((int64_t)it->sim_seed),
                  SQL_I((int64_t)it->train_seed), SQL_T(it->seed_mode), SQL_T(it->strategy),
                  SQL_T(it->parent_rule), SQL_D(it->scored_value), SQL_T(it->hypothesis),
-                 SQL_I(it->planned_ms ? it->planned_ms : cn_clock_now_ms())),
+                 SQL_I(it->planned_ms ? it->planned_ms : cn_clock_now_ms()),
+                 p ? expected : none, p ? probability : none, p ? words : none),
         err);
 }
 

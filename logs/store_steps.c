@@ -374,6 +374,11 @@ cn_status cn_store_plan(struct cn_store *s, const struct cn_node *opt_node,
     put_text(&d, it->parent_rule);
     put_double(&d, it->scored_value);
     put_text(&d, it->hypothesis);
+    if (it->prediction) {
+        put_text(&d, it->prediction->words);
+        put_double(&d, it->prediction->expected);
+        put_double(&d, it->prediction->probability);
+    }
     if (opt_node)
         put_node(&d, opt_node);
     cn_status st = seal(&step, &d, err);

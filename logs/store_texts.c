@@ -142,6 +142,12 @@ cn_status cn_store_message_add(struct cn_store *s, const char *opt_key, const ch
 cn_status cn_store_message_ack(struct cn_store *s, int64_t id, int64_t iteration,
                                struct cn_err *err)
 {
+    return cn_store_message_answer(s, id, iteration, "", err);
+}
+
+cn_status cn_store_message_answer(struct cn_store *s, int64_t id, int64_t iteration,
+                                  const char *answer, struct cn_err *err)
+{
     int64_t known = 0;
     cn_status st = cn_store_begin(s, true, err);
 
@@ -151,10 +157,12 @@ cn_status cn_store_message_ack(struct cn_store *s, int64_t id, int64_t iteration
     if (st == CN_OK && !known)
         st = cn_err_set(err, CN_EINPUT, "there is no message %lld", (long long)id);
     if (st == CN_OK)
-        st = cn_sql_run(s,
-                        "UPDATE message SET acked_ms = ?, acked_iteration = ?"
-                        " WHERE id = ? AND acked_ms = 0",
-                        SQL_ARGS(SQL_I(cn_clock_now_ms()), SQL_I(iteration), SQL_I(id)), err);
+        st = cn_sql_run(
+            s,
+            "UPDATE message SET acked_ms = ?, acked_iteration = ?, answer = ?"
+            " WHERE id = ? AND acked_ms = 0",
+            SQL_ARGS(SQL_I(cn_clock_now_ms()), SQL_I(iteration), SQL_T(answer), SQL_I(id)),
+            err);
     return cn_store_end(s, st, err);
 }
 

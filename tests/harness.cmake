@@ -10,6 +10,7 @@ cn_test(test_loop_partition DEPS loop SOURCES ${toy} DEPENDS cairn-job toy_train
 cn_test(test_loop_shipped DEPS loop test_support SOURCES ${toy} DEPENDS cairn-job cairn-train toy_trainer PRIVATE_LIBS m TIMEOUT 300)
 cn_test(test_loop_strategy DEPS loop PRIVATE_LIBS m)
 cn_test(test_loop_hunt DEPS loop PRIVATE_LIBS m)
+cn_test(test_loop_consult DEPS loop SOURCES ${toy} DEPENDS cairn-job toy_trainer toy_model PRIVATE_LIBS m TIMEOUT 300)
 cn_test(test_loop_figure DEPS loop PRIVATE_LIBS m)
 cn_test(test_loop_noise DEPS loop PRIVATE_LIBS m)
 cn_test(test_loop_run DEPS loop SOURCES ${toy} DEPENDS cairn-job toy_trainer PRIVATE_LIBS m TIMEOUT 300)

@@ -19,7 +19,7 @@ static const struct {
 } short_settings[] = {
     {"iterations", "explore.iterations"}, {"slots", "explore.n_parallel"},
     {"proposer", "explore.proposer"},     {"hours", "explore.max_hours"},
-    {"target", "explore.target"},
+    {"target", "explore.target"},         {"llm", "explore.llm"},
 };
 
 static const struct cn_cli_option explore_options[] = {

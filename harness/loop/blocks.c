@@ -122,7 +122,9 @@ static cn_status next_regime(const struct cn_work *w, const double *from, double
     for (int32_t i = 0; i < d->space.n; i++)
         asked[i] = to[i] = from[i];
     if (!cn_partition_regime(w, w->out->block.number, asked, may, &draw))
-        return draw_regime(w, NULL, from, to);
+        return cn_plan_said_regime(w, w->out->block.number, from, to)
+                   ? CN_OK
+                   : draw_regime(w, NULL, from, to);
     if (draw)
         return draw_regime(w, may, asked, to);
     for (int32_t i = 0; i < d->space.n; i++)
@@ -229,6 +231,12 @@ static void tell_root(const struct cn_work *w, const struct cn_node *from, bool 
     w->out->iteration.parent_rule = cn_work_words(w, text);
 }
 
+/* A block's start is the host's, also where a model proposes. */
+static const char *planned_by(const struct cn_work *w)
+{
+    return cn_settings_want_model(w->pl->settings) ? "embedded" : w->pl->settings->proposer;
+}
+
 cn_status cn_plan_root(const struct cn_work *w)
 {
     struct cn_mutated m = {0};
@@ -254,7 +262,7 @@ cn_status cn_plan_root(const struct cn_work *w)
     if (st == CN_OK && !w->begun)
         st = put_regime(w, y);
     if (st == CN_OK)
-        st = cn_work_take_node(w, &m, 0, "root", from ? w->pl->settings->proposer : "user");
+        st = cn_work_take_node(w, &m, 0, "root", from ? planned_by(w) : "user");
     if (st == CN_OK)
         tell_root(w, from, of_run, &best);
     cn_yaml_free(y);

@@ -112,5 +112,35 @@ bool cn_consult_is_on(const struct cn_run *r);
 /* Open the model that the settings name; CN_OK and off for other proposers. */
 CN_MUST_CHECK cn_status cn_consult_open(struct cn_run *r, struct cn_err *err);
 void cn_consult_close(struct cn_run *r);
+/* Why the model is not asked any more in this process (no credit, no key, budget spent); "". */
+const char *cn_consult_off(const struct cn_run *r);
+
+/* What was said before a kill and not used: answers to people, sections of the memory. */
+CN_MUST_CHECK cn_status cn_consult_apply(struct cn_run *r, const struct cn_history *h,
+                                         struct cn_err *err);
+/* Before measured iterations are committed: their analysis, and proposals for the next `room`
+ * iterations. */
+CN_MUST_CHECK cn_status cn_consult_finished(struct cn_run *r, const struct cn_history *h,
+                                            int64_t room, struct cn_err *err);
+/* Before an iteration is planned, of which `room` may be: what was not proposed yet, and a
+ * person's pending words. */
+CN_MUST_CHECK cn_status cn_consult_before_plan(struct cn_run *r, const struct cn_history *h,
+                                               int64_t room, struct cn_err *err);
+/* Before a block is closed: summary, rules, memory, next regime. */
+CN_MUST_CHECK cn_status cn_consult_block_end(struct cn_run *r, const struct cn_history *h,
+                                             int64_t block, bool goes_on, struct cn_err *err);
+#define CN_CONSULT_EVENT_SHARE "hybrid-share" /* of the block's last iteration */
+
+/* The model's words behind the host's own line; a's other fields point into the run. */
+struct cn_analysis;
+void cn_consult_observe(const struct cn_run *r, int64_t iteration, struct cn_buf *observation,
+                        struct cn_analysis *a);
+void cn_consult_summary(const struct cn_run *r, int64_t block, struct cn_buf *note);
+bool cn_consult_wrote_memory(const struct cn_run *r, int64_t block);
+/* The model's edit of the rules at the end of the block: the whole new text (empty: no change) and
+ * the reason. CN_ENOTFOUND: it said nothing about the rules. */
+CN_MUST_CHECK cn_status cn_consult_edit(const struct cn_run *r, int64_t block,
+                                        struct cn_buf *text, struct cn_buf *reason,
+                                        const char **out_author, struct cn_err *err);
 
 #endif

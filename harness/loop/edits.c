@@ -15,6 +15,7 @@
 #include "base/file.h"
 #include "base/hash.h"
 #include "base/text.h"
+#include "harness/loop/consult.h"
 #include "harness/loop/run_int.h"
 #include "protocols/edit.h"
 
@@ -28,7 +29,8 @@ static bool is_protocol(const struct cn_text_version *t)
 /* Versions that only the end of a block makes. */
 static bool is_ours(const struct cn_text_version *t)
 {
-    return strcmp(t->author, "embedded") == 0 || strcmp(t->author, "host") == 0;
+    return strcmp(t->author, "embedded") == 0 || strcmp(t->author, "host") == 0 ||
+           cn_text_starts(t->author, "llm:");
 }
 
 /* Someone's who does not sit in front of the file: may be taken back by the host. */
@@ -424,10 +426,32 @@ static cn_status choose_and_put(struct at_end *e, struct cn_buf *reason)
     return st;
 }
 
+/* What the model wants of the rules; CN_ENOTFOUND: it said nothing about them. */
+static cn_status put_models(struct at_end *e, struct cn_buf *reason)
+{
+    const char *author = "";
+    struct cn_buf text;
+    cn_status st;
+
+    cn_buf_init(&text, CN_CAP_PROTOCOL);
+    st = cn_consult_edit(e->r, e->block, &text, reason, &author, e->err);
+    if (st == CN_OK && text.len > 0) {
+        st = put_or_say(e, cn_buf_str(&text), author, reason);
+    } else if (st == CN_OK) {
+        char *words = cn_strdup(cn_buf_str(reason));
+
+        st = words ? none(reason, words) : cn_err_set(e->err, CN_ENOMEM, "no memory");
+        cn_free(words);
+    }
+    cn_buf_clear(&text);
+    return st;
+}
+
 /* The edit, or in `reason` why there is none ("none: ..."). */
 static cn_status edit(struct at_end *e, struct cn_buf *reason)
 {
     const struct cn_settings *s = &e->r->settings;
+    cn_status st;
 
     if (!e->full)
         return none(reason, "the block ended before its time");
@@ -436,7 +460,10 @@ static cn_status edit(struct at_end *e, struct cn_buf *reason)
         return revert(e, reason);
     if (strcmp(s->edit_rules, "true") != 0)
         return none(reason, "explore.edit_rules is off");
-    if (strcmp(s->proposer, "embedded") != 0) {
+    st = put_models(e, reason);
+    if (st != CN_ENOTFOUND)
+        return st;
+    if (strcmp(s->proposer, "embedded") != 0 && !cn_settings_want_model(s)) {
         cn_buf_printf(reason, "none: the %s proposer does not follow rules", s->proposer);
         return CN_OK;
     }

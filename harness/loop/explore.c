@@ -20,6 +20,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/text.h"
+#include "harness/loop/consult.h"
 #include "harness/loop/edits.h"
 #include "harness/loop/figure.h"
 #include "harness/loop/llm_books.h"
@@ -325,6 +326,7 @@ static cn_status commit_one(struct loop *l, const struct cn_iteration *it)
     cn_buf_init(&text, CN_CAP_RECORD);
     if (it->state == CN_ITER_MEASURED) {
         cn_run_observe(l->r, &l->h, it, &text);
+        cn_consult_observe(l->r, it->id, &text, &a);
         a.observation = cn_buf_str(&text);
         st = cn_store_analyse(l->r->store, it->id, &a, l->err);
     }
@@ -339,10 +341,12 @@ static cn_status commit_one(struct loop *l, const struct cn_iteration *it)
     return st;
 }
 
+static int64_t room_for(const struct loop *l, cn_iter_state in_flight_upto);
+
 static cn_status commit_measured(struct loop *l)
 {
     bool any = false;
-    cn_status st = CN_OK;
+    cn_status st = cn_consult_finished(l->r, &l->h, room_for(l, CN_ITER_RUNNING), l->err);
 
     for (int64_t i = 0; st == CN_OK && i < l->h.n_iterations; i++) {
         const struct cn_iteration *it = &l->h.iterations[i];
@@ -379,6 +383,7 @@ static cn_status write_note(struct loop *l, const struct cn_block *b, struct cn_
         return st;
     cn_run_tell(l->r, "block %lld is closed; protocol edit: %s", (long long)b->number,
                 cn_buf_str(note));
+    cn_consult_summary(l->r, b->number, note);
     cn_buf_init(&stats, CN_CAP_RECORD);
     cn_plan_block_note(&l->r->planner, &l->h, b->number, &stats);
     if (stats.len > 0)
@@ -407,6 +412,9 @@ static cn_status close_block(struct loop *l)
     if (!b || count_states(&l->h, CN_ITER_PLANNED, CN_ITER_ANALYSED) > 0 ||
         cn_plan_block_count(&l->h, b->number) == 0 || !(l->search_over || block_is_full(l, b)))
         return CN_OK;
+    st = cn_consult_block_end(l->r, &l->h, b->number, search_goes_on(l), l->err);
+    if (st != CN_OK)
+        return st;
     cn_buf_init(&note, CN_CAP_RECORD);
     st = write_note(l, b, &note);
     if (st == CN_OK)
@@ -509,6 +517,10 @@ static cn_status read_wishes(struct loop *l)
         st = cn_run_inbox_answer(l->r, &l->h, next, l->err);
     if (st == CN_OK)
         st = reload(l);
+    if (st == CN_OK)
+        st = cn_consult_before_plan(l->r, &l->h, room_for(l, CN_ITER_ANALYSED), l->err);
+    if (st == CN_OK)
+        st = reload(l);
     return st == CN_OK ? cn_run_inbox_write(l->r, &l->h, l->err) : st;
 }
 
@@ -521,6 +533,20 @@ static bool has_room(const struct loop *l)
         return false;
     /* A new block waits for the results of the last. */
     return b ? !block_is_full(l, b) : in_flight == 0;
+}
+
+/* How many iterations of the open block may be planned once those behind `in_flight_upto` are
+ * committed. */
+static int64_t room_for(const struct loop *l, cn_iter_state in_flight_upto)
+{
+    const struct cn_block *b = cn_plan_open_block(&l->h);
+    int64_t room =
+        l->r->settings.n_parallel - count_states(&l->h, CN_ITER_PLANNED, in_flight_upto);
+    int64_t left = l->r->settings.iterations - cn_plan_searched(&l->h);
+
+    if (!b || l->r->stop > 0 || block_is_full(l, b) || target_is_reached(l) || time_is_over(l))
+        return 0;
+    return room < left ? room : left;
 }
 
 static cn_status plan_search(struct loop *l)
@@ -604,19 +630,11 @@ static cn_status give_up_if_hopeless(struct loop *l)
 
 /* ------------------------------------------------------------------ turns */
 
-static cn_status beat(struct cn_run *r, struct cn_err *err)
-{
-    if (cn_clock_mono_us() - r->beat_us < (int64_t)CN_RUN_HEARTBEAT_MS * 1000)
-        return CN_OK;
-    r->beat_us = cn_clock_mono_us();
-    return cn_store_lease_renew(r->store, cn_clock_now_ms(), err);
-}
-
 static cn_status turn(struct loop *l)
 {
     struct cn_run *r = l->r;
     bool moved = false;
-    cn_status st = beat(r, l->err);
+    cn_status st = cn_run_beat(r, l->err);
 
     l->changed = false;
     cn_run_request_stop(r, cn_run_take_posted_stop(r));
@@ -712,6 +730,12 @@ static cn_status begin(struct loop *l)
         st = cn_store_fact_set(r->store, "end", "", l->err);
     if (st == CN_OK)
         st = reload(l);
+    if (st == CN_OK)
+        st = cn_consult_open(r, l->err);
+    if (st == CN_OK)
+        st = cn_consult_apply(r, &l->h, l->err);
+    if (st == CN_OK)
+        st = reload(l);
     if (st == CN_OK) /* a harness that was killed may have committed without writing them */
         st = write_projections(l);
     return st == CN_OK ? write_snapshots(l) : st;
@@ -743,6 +767,7 @@ cn_status cn_run_explore(struct cn_run *run, const struct cn_run_explore_opts *o
         if (st == CN_OK && !l.done && !l.changed)
             cn_clock_sleep_ms(wait_ms);
     }
+    cn_consult_close(run);
     cn_history_clear(&l.h);
     cn_log_clear(&l.log);
     cn_dot_stop(&l.drawing);

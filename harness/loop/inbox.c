@@ -9,9 +9,11 @@
 #include "base/alloc.h"
 #include "base/banned.h"
 #include "base/caps.h"
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/hash.h"
 #include "base/text.h"
+#include "harness/loop/consult.h"
 #include "harness/loop/run_int.h"
 
 static const char pending_heading[] = "## Pending Instructions",
@@ -225,6 +227,9 @@ cn_status cn_run_inbox_answer(struct cn_run *r, const struct cn_history *h, int6
 
         if (m->acked_ms != 0)
             continue;
+        /* A model answers in its own words; but it has no say about a stop. */
+        if (cn_consult_is_on(r) && !is_stop(m->text) && !cn_consult_off(r)[0])
+            continue;
         if (is_stop(m->text) && r->stop == 0)
             r->stop = 1;
         cn_run_tell(r, "message %lld: %s", (long long)m->id, answer_to(m->text));
@@ -256,6 +261,20 @@ static const struct cn_message *message_of(const struct inbox *b, const struct c
     return acknowledged(h, b->items[i].words, nth);
 }
 
+/* "- iteration 3: WORDS (ANSWER)"; times_acknowledged looks for it. */
+static void put_acknowledged(const struct cn_message *m, const char *words, struct cn_buf *out)
+{
+    bool models = m->answer && m->answer[0];
+    char at[CN_TIME_TEXT];
+
+    cn_buf_printf(out, "- iteration %lld: %s (", (long long)m->acked_iteration, words);
+    for (const char *s = models ? m->answer : answer_to(m->text); *s; s++) /* on one line */
+        cn_buf_addc(out, *s == '\n' || *s == '\r' ? ' ' : *s);
+    if (models)
+        cn_buf_printf(out, "; %s", cn_clock_iso(m->acked_ms, at));
+    cn_buf_adds(out, ")\n");
+}
+
 /* Words that came another way (`cairn say`) and are not below "Acknowledged" yet. */
 static int add_said(const struct inbox *b, const struct cn_history *h, struct cn_buf *moved)
 {
@@ -274,8 +293,7 @@ static int add_said(const struct inbox *b, const struct cn_history *h, struct cn
                 h->messages[j].acked_ms != 0 && strcmp(h->messages[j].text, m->text) == 0;
         if (earlier < listed)
             continue;
-        cn_buf_printf(moved, "- iteration %lld: %s (%s)\n", (long long)m->acked_iteration,
-                      m->text, answer_to(m->text));
+        put_acknowledged(m, m->text, moved);
         n++;
     }
     return n;
@@ -296,8 +314,7 @@ static int compose(const struct inbox *b, const struct cn_history *h, struct cn_
             continue;
         cn_buf_add(out, s + at, b->items[i].start - at);
         at = b->items[i].end;
-        cn_buf_printf(&moved, "- iteration %lld: %s (%s)\n", (long long)m->acked_iteration,
-                      b->items[i].words, answer_to(m->text));
+        put_acknowledged(m, b->items[i].words, &moved);
         n++;
     }
     n += add_said(b, h, &moved);

@@ -127,8 +127,9 @@ static cn_status plan_by_search(const struct cn_work *w, struct cn_view *v)
     cn_status st = cn_plan_noise(w, v, &planned);
 
     if (st == CN_OK && !planned)
-        st = strcmp(w->pl->settings->proposer, "embedded") == 0 ? cn_plan_embedded(w, v)
-                                                                : cn_plan_point(w, v);
+        st = cn_settings_want_model(w->pl->settings)              ? cn_plan_said(w, v)
+             : strcmp(w->pl->settings->proposer, "embedded") == 0 ? cn_plan_embedded(w, v)
+                                                                  : cn_plan_point(w, v);
     if (st == CN_OK && it->replicate && !it->train_seed && v->root)
         cn_plan_pair_seeds(w, it->node, v->root->id);
     return st;

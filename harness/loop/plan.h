@@ -24,6 +24,7 @@
 #include "protocols/protocol.h"
 #include "ucb/score.h"
 
+struct cn_sayings;
 struct cn_planner {
     const struct cn_settings *settings;
     const struct cn_protocol *protocol;
@@ -31,6 +32,8 @@ struct cn_planner {
     const struct cn_search *search;
     const char *base_config;                  /* the user's, as YAML text */
     const struct cn_elsewhere *opt_elsewhere; /* for histories that are windows; else NULL */
+    const struct cn_sayings
+        *opt_sayings; /* of a model (consult_int.h); NULL: nobody was asked */
 };
 
 struct cn_forecast;

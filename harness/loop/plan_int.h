@@ -75,6 +75,12 @@ bool cn_partition_regime(const struct cn_work *w, int64_t block, double *to, boo
 CN_MUST_CHECK cn_status cn_partition_check(const struct cn_search *s,
                                            const struct cn_protocol *p,
                                            const struct cn_trainer *t, struct cn_err *err);
+/* What a model said about this iteration (consult_plan.c); where it said nothing that holds, the
+ * embedded proposer, and the log says why. */
+CN_MUST_CHECK cn_status cn_plan_said(const struct cn_work *w, struct cn_view *v);
+/* The regime that it proposed for the block into to[simulation.space.n]; false: none. */
+bool cn_plan_said_regime(const struct cn_work *w, int64_t block, const double *from,
+                         double *to);
 /* Sobol, random and TPE points of the whole space (points.c). */
 CN_MUST_CHECK cn_status cn_plan_point(const struct cn_work *w, const struct cn_view *v);
 

@@ -8,6 +8,7 @@
 #include "base/caps.h"
 #include "base/text.h"
 #include "base/yaml.h"
+#include "harness/loop/consult.h"
 #include "harness/loop/run_int.h"
 #include "logs/principles.h"
 #include "logs/project.h"
@@ -92,8 +93,8 @@ cn_status cn_run_write_principles(struct cn_run *r, const struct cn_history *h, 
     char reason[64];
     cn_status st;
 
-    if (cn_text_starts(r->settings.proposer, "llm"))
-        return CN_OK;
+    if (cn_consult_wrote_memory(r, block))
+        return CN_OK; /* the model's words stand */
     cn_buf_init(&words, CN_CAP_TEXT);
     st = cn_project_adopt_edits(r->store, h, err);
     if (st == CN_OK) {

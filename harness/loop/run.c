@@ -194,8 +194,8 @@ static void take_basis(struct cn_run *r, struct cn_basis *b)
     r->trainer = b->trainer;
     r->search = b->search;
     r->elsewhere = (struct cn_elsewhere){node_with, r};
-    r->planner = (struct cn_planner){&r->settings, r->protocol,    r->trainer,
-                                     &r->search,   r->base_config, &r->elsewhere};
+    r->planner = (struct cn_planner){&r->settings, r->protocol, r->trainer,
+                                     &r->search,   r->base_config, &r->elsewhere, NULL};
     b->protocol = NULL;
     b->trainer = NULL;
     memset(&b->search, 0, sizeof b->search);
@@ -363,6 +363,14 @@ cn_status cn_run_open(const char *dir, const struct cn_run_override *overrides, 
     else
         cn_run_close(r);
     return st;
+}
+
+cn_status cn_run_beat(struct cn_run *r, struct cn_err *err)
+{
+    if (cn_clock_mono_us() - r->beat_us < (int64_t)CN_RUN_HEARTBEAT_MS * 1000)
+        return CN_OK;
+    r->beat_us = cn_clock_mono_us();
+    return cn_store_lease_renew(r->store, cn_clock_now_ms(), err);
 }
 
 void cn_run_close(struct cn_run *r)

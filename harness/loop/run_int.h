@@ -30,6 +30,7 @@ struct cn_run_slot {
     uint64_t sign;
 };
 
+struct cn_consult; /* consult_int.h */
 struct cn_run {
     char *dir, *name, *config_dir; /* owned */
     char nonce[32];                /* part of every job's token */
@@ -49,8 +50,11 @@ struct cn_run {
     const struct cn_run_explore_opts *opts; /* borrowed while exploring */
     int64_t started_us, beat_us;
     char last_pause[CN_ERR_TEXT]; /* so that a pause is told once */
+    struct cn_consult *consult;   /* owned while exploring; NULL: no model proposes */
 };
 
+/* Renew the lease when it is time to. */
+CN_MUST_CHECK cn_status cn_run_beat(struct cn_run *r, struct cn_err *err);
 /* One line to the person at the terminal, when somebody listens. */
 void cn_run_tell(struct cn_run *r, const char *fmt, ...) CN_PRINTF(2, 3);
 

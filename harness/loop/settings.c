@@ -8,7 +8,7 @@
 #include "base/banned.h"
 #include "base/text.h"
 
-typedef enum { INT, NUMBER, WORD, LINE } kind;
+typedef enum { INT, NUMBER, WORD, LINE, TEXT } kind;
 
 struct row {
     const char *key, *old; /* old: another spelling, or NULL */
@@ -56,7 +56,20 @@ static const struct row rows[] = {
     {"revert_worse_edits", NULL, WORD, AT(revert_worse_edits), 0, 0, " true false ", false},
     {"median_stop", NULL, WORD, AT(median_stop), 0, 0, " true false ", false},
     {"refuse_hopeless", NULL, WORD, AT(refuse_hopeless), 0, 0, " true false ", false},
-    {"proposer", NULL, WORD, AT(proposer), 0, 0, " embedded tpe sobol random ", false},
+    {"proposer", NULL, WORD, AT(proposer), 0, 0, " embedded tpe sobol random llm hybrid ", false},
+    {"llm", "llm.spec", TEXT, AT(llm), 0, 0, NULL, false},
+    {"llm.key_file", NULL, TEXT, AT(llm_key_file), 0, 0, NULL, false},
+    {"llm.key_command", NULL, TEXT, AT(llm_key_command), 0, 0, NULL, false},
+    {"llm.prices", NULL, TEXT, AT(llm_prices), 0, 0, NULL, false},
+    {"llm.capabilities", NULL, TEXT, AT(llm_capabilities), 0, 0, NULL, false},
+    {"llm.effort", NULL, WORD, AT(llm_effort), 0, 0, NULL, false},
+    {"llm.max_tokens", NULL, INT, AT(llm_max_tokens), 0, 1e7, NULL, false},
+    {"llm.temperature", NULL, NUMBER, AT(llm_temperature), 0, 2, NULL, false},
+    {"llm.turns", NULL, INT, AT(llm_turns), 1, 100, NULL, false},
+    {"llm.repairs", NULL, INT, AT(llm_repairs), 0, 20, NULL, false},
+    {"llm.hybrid_share", NULL, NUMBER, AT(llm_hybrid_share), 0.1, 0.9, NULL, false},
+    {"llm.stall_s", NULL, NUMBER, AT(llm_stall_s), 1, 86400, NULL, false},
+    {"llm.total_s", NULL, NUMBER, AT(llm_total_s), 1, 864000, NULL, false},
     {"reward", NULL, WORD, AT(reward), 0, 0, NULL, true},
     {"seed_mode", NULL, WORD, AT(seed_mode), 0, 0,
      " suggested-default same-data-robustness different-data-generalization ", false},
@@ -106,6 +119,12 @@ void cn_settings_init(struct cn_settings *s)
         .median_stop = "false",
         .refuse_hopeless = "true",
         .proposer = "embedded",
+        .llm_temperature = (double)NAN,
+        .llm_turns = 12,
+        .llm_repairs = 3,
+        .llm_hybrid_share = 0.3,
+        .llm_stall_s = 300,
+        .llm_total_s = 3600,
         .seed_mode = "suggested-default",
         .ucb_kind = "ucb1",
         .c_scale = "none",
@@ -187,15 +206,45 @@ static cn_status set_word(struct cn_settings *s, const struct row *r, const char
     return CN_OK;
 }
 
+static cn_status set_text(struct cn_settings *s, const struct row *r, const char *value,
+                          const char *where, struct cn_err *err)
+{
+    if (strlen(value) >= CN_SETTING_LONG || strpbrk(value, "\r\n"))
+        return cn_err_set(err, CN_EINPUT,
+                          "%s: explore.%s: expected one line of fewer than %d bytes", where,
+                          r->key, CN_SETTING_LONG);
+    cn_text_copy((char *)s + r->at, CN_SETTING_LONG, value);
+    return CN_OK;
+}
+
+/* Who names a model and no proposer wants the model to propose. */
+static void settle_proposer(struct cn_settings *s, const struct row *r)
+{
+    if (r->at == AT(proposer))
+        s->proposer_given = true;
+    else if (r->at == AT(llm) && s->llm[0] && !s->proposer_given)
+        cn_text_copy(s->proposer, sizeof s->proposer, "llm");
+}
+
 cn_status cn_settings_set(struct cn_settings *s, const char *key, const char *value,
                           const char *where, struct cn_err *err)
 {
     const struct row *r = find_row(key);
+    cn_status st;
 
     if (!r)
         return unknown_key(key, where, err);
-    return r->kind == WORD || r->kind == LINE ? set_word(s, r, value, where, err)
-                                              : set_number(s, r, value, where, err);
+    st = r->kind == WORD || r->kind == LINE ? set_word(s, r, value, where, err)
+         : r->kind == TEXT                  ? set_text(s, r, value, where, err)
+                                            : set_number(s, r, value, where, err);
+    if (st == CN_OK)
+        settle_proposer(s, r);
+    return st;
+}
+
+bool cn_settings_want_model(const struct cn_settings *s)
+{
+    return strcmp(s->proposer, "llm") == 0 || strcmp(s->proposer, "hybrid") == 0;
 }
 
 /* ------------------------------------------------------------------ the config's section */
@@ -267,6 +316,12 @@ cn_status cn_settings_check(const struct cn_settings *s, struct cn_err *err)
             err, CN_EINPUT,
             "explore.n_parallel: %lld: more slots than a block has iterations (%lld)",
             (long long)s->n_parallel, (long long)s->n_iter_block);
+    if (cn_settings_want_model(s) && !s->llm[0])
+        return cn_err_set(err, CN_EINPUT,
+                          "explore.proposer: %s: which model? Expected explore.llm (or --llm) as "
+                          "anthropic:MODEL, openai:MODEL, openai-responses:MODEL, "
+                          "http://host:port#MODEL or command:'prog args'",
+                          s->proposer);
     return CN_OK;
 }
 

@@ -21,7 +21,7 @@
 #include "base/yaml.h"
 #include "ucb/score.h"
 
-enum { CN_SETTING_TEXT = 128 };
+enum { CN_SETTING_TEXT = 128, CN_SETTING_LONG = 512 };
 
 struct cn_settings {
     int64_t iterations;   /* trainings in the search; confirmations come on top */
@@ -59,7 +59,18 @@ struct cn_settings {
         [CN_SETTING_TEXT];                 /* undo an edit whose block was worse beyond noise */
     char median_stop[CN_SETTING_TEXT];     /* end trainings that lag behind the median */
     char refuse_hopeless[CN_SETTING_TEXT]; /* refuse what cannot end within the time limit */
-    char proposer[CN_SETTING_TEXT];        /* embedded, tpe, sobol, random */
+    char proposer[CN_SETTING_TEXT];        /* embedded, tpe, sobol, random, llm, hybrid */
+    bool proposer_given; /* somebody named it; else naming a model means llm */
+    /* The model (harness/llm/client.h). Paths and a command, never a key. */
+    char llm[CN_SETTING_LONG]; /* "anthropic:MODEL", "command:'prog args'", ...; "": none */
+    char llm_key_file[CN_SETTING_LONG], llm_key_command[CN_SETTING_LONG];
+    char llm_prices[CN_SETTING_LONG], llm_capabilities[CN_SETTING_LONG];
+    char llm_effort[CN_SETTING_TEXT];
+    int64_t llm_max_tokens;          /* of one answer; 0: the model's own limit */
+    double llm_temperature;          /* NaN: the provider's */
+    int64_t llm_turns, llm_repairs;  /* of one exchange */
+    double llm_hybrid_share;         /* of the model's proposals, at the start */
+    double llm_stall_s, llm_total_s; /* of one request */
     char reward[CN_SETTING_TEXT]; /* metric; "": the protocol's, else the trainer's primary */
     /* suggested-default, same-data-robustness, different-data-generalization. */
     char seed_mode[CN_SETTING_TEXT];
@@ -84,6 +95,9 @@ CN_MUST_CHECK cn_status cn_settings_check(const struct cn_settings *s, struct cn
 /* True for keys that shape the record and stay as they were when the run was made
  * (n_iter_block, reward, ...). */
 bool cn_settings_is_fixed(const char *key);
+
+/* The proposer is llm or hybrid. */
+bool cn_settings_want_model(const struct cn_settings *s);
 
 /* The score options that the settings name. */
 struct cn_score_opts cn_settings_score(const struct cn_settings *s);
