@@ -11,9 +11,9 @@
 #include "base/banned.h"
 #include "base/caps.h"
 #include "base/text.h"
+#include "harness/loop/forecast.h"
 #include "harness/loop/near.h"
 #include "harness/loop/places.h"
-#include "harness/loop/forecast.h"
 
 /* ------------------------------------------------------------------ 1 one dimension */
 
@@ -27,8 +27,7 @@ struct builder {
 static cn_status wrong(const struct builder *b, const struct cn_protocol_param *q,
                        const char *what)
 {
-    return cn_err_set(b->err, CN_EINPUT, "%s:%d: %s: %s", q->file, q->line, q->path,
-                      what);
+    return cn_err_set(b->err, CN_EINPUT, "%s:%d: %s: %s", q->file, q->line, q->path, what);
 }
 
 static bool same_value(const char *a, const char *b)
@@ -89,8 +88,8 @@ static cn_status make_choice(const struct builder *b, const struct cn_protocol_p
     for (int32_t i = 0; i < q->n_choices; i++) {
         if (!is_allowed(p, q->choices[i]))
             return cn_err_set(b->err, CN_EINPUT,
-                              "%s:%d: %s: %s: the trainer does not allow this value",
-                              q->file, q->line, q->path, q->choices[i]);
+                              "%s:%d: %s: %s: the trainer does not allow this value", q->file,
+                              q->line, q->path, q->choices[i]);
         texts[n++] = cn_arena_strdup(&b->s->arena, q->choices[i]);
     }
     for (int32_t i = 0; q->n_choices == 0 && i < p->n_choices; i++)
@@ -486,10 +485,11 @@ static cn_status refuse_near(const struct cn_vet *v, const struct cn_yaml *y,
     if (st == CN_OK)
         st = cn_near_find(near, y, v->near_duplicate, &twin, &distance, err);
     if (st == CN_OK && twin > 0)
-        st = cn_err_set(err, CN_EEXIST,
-                        "this config is nearly node %lld: no parameter differs by more than %.2g "
-                        "of its range (near_duplicate %g)",
-                        (long long)twin, distance, v->near_duplicate);
+        st = cn_err_set(
+            err, CN_EEXIST,
+            "this config is nearly node %lld: no parameter differs by more than %.2g "
+            "of its range (near_duplicate %g)",
+            (long long)twin, distance, v->near_duplicate);
     cn_near_free(made);
     return st;
 }

@@ -211,9 +211,8 @@ static cn_status keep_versions(struct cn_run *r, const struct cn_history *h,
     cn_status st;
 
     (void)cn_hash_hex(cn_buf_str(protocol), protocol->len, hash);
-    st = cn_store_text_put(r->store, "protocol", "user",
-                           cn_edits_user_reason(h, hash, reason), cn_buf_str(protocol), NULL,
-                           err);
+    st = cn_store_text_put(r->store, "protocol", "user", cn_edits_user_reason(h, hash, reason),
+                           cn_buf_str(protocol), NULL, err);
 
     return st == CN_OK ? cn_store_text_put(r->store, "config", "user", "edited in place",
                                            cn_buf_str(config), NULL, err)

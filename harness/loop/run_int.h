@@ -41,10 +41,10 @@ struct cn_run {
     struct cn_protocol *protocol; /* owned */
     struct cn_trainer *trainer;   /* owned */
     struct cn_search search;
-    char *base_config;            /* owned */
-    struct cn_planner planner;    /* borrows the above */
+    char *base_config;             /* owned */
+    struct cn_planner planner;     /* borrows the above */
     struct cn_elsewhere elsewhere; /* of the planner: asks the store */
-    struct cn_executor *executor; /* owned; NULL until exploring */
+    struct cn_executor *executor;  /* owned; NULL until exploring */
     struct cn_run_slot slots[CN_RUN_SLOTS];
     volatile sig_atomic_t stop;             /* 0, 1 or 2 */
     const struct cn_run_explore_opts *opts; /* borrowed while exploring */
