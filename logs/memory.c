@@ -128,6 +128,8 @@ static cn_status page_init(struct page *p, const struct cn_history *h, const cha
         st = cn_dead_ends_init(&p->f.dead, h, &p->f.e);
     if (st == CN_OK)
         st = cn_claims_init(&p->f.claims, h, &p->f.e, words);
+    if (st == CN_OK)
+        st = cn_inert_init(&p->f.inert, h, &p->f.e);
     for (int i = 0; st == CN_OK && i < CN_TABLE_N; i++) {
         st = cn_memory_make_table(&p->f, (cn_memory_table)i, &p->t[i]);
         p->room[i] = p->t[i].cap;
@@ -139,6 +141,7 @@ static void page_clear(struct page *p)
 {
     for (int i = 0; i < CN_TABLE_N; i++)
         cn_table_clear(&p->t[i]);
+    cn_inert_clear(&p->f.inert);
     cn_claims_clear(&p->f.claims);
     cn_dead_ends_clear(&p->f.dead);
     cn_evidence_clear(&p->f.e);
@@ -148,8 +151,10 @@ static void put_table(const struct page *p, cn_memory_table which, struct cn_buf
 {
     put_heading(out, "###", titles[which], true);
     cn_table_put(&p->t[which], p->room[which], out);
-    if (which == CN_TABLE_EFFECTS)
+    if (which == CN_TABLE_EFFECTS) {
         cn_buf_adds(out, noise_words(&p->f.e));
+        cn_inert_words(&p->f.inert, "\n", out);
+    }
     cn_buf_addc(out, '\n');
 }
 

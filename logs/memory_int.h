@@ -6,6 +6,7 @@
 #include "base/buf.h"
 #include "logs/deadends.h"
 #include "logs/evidence.h"
+#include "logs/inert.h"
 #include "logs/principles.h"
 #include "logs/record.h"
 #include "logs/table.h"
@@ -32,6 +33,7 @@ struct cn_memory_facts {
     struct cn_evidence e;
     struct cn_dead_ends dead;
     struct cn_claims claims;
+    struct cn_inert_list inert;
 };
 typedef enum {
     CN_TABLE_REGIMES,

@@ -17,6 +17,7 @@
 #include "logs/exchange.h"
 #include "logs/failures.h"
 #include "logs/gain.h"
+#include "logs/inert.h"
 #include "logs/principles.h"
 #include "logs/predictions.h"
 #include "logs/project_int.h"
@@ -34,6 +35,7 @@ struct report {
     struct cn_evidence e;
     struct cn_dead_ends dead;
     struct cn_claims claims;
+    struct cn_inert_list inert;
     struct cn_failures failures;
     struct cn_ranking rank;
     struct cn_gain gain;
@@ -366,6 +368,9 @@ static void put_learnt(const struct report *r, struct cn_buf *out)
     }
     if (shown == 0)
         cn_buf_adds(out, "Nothing that goes beyond the noise.\n");
+    if (r->inert.n > 0)
+        cn_buf_addc(out, '\n');
+    cn_inert_words(&r->inert, "- ", out);
     put_dead_ends(r, out);
 }
 
@@ -459,7 +464,8 @@ static void put_model(const struct cn_history *h, struct cn_buf *out)
     t.replayed = 0;
     cn_buf_adds(out, "Model: ");
     cn_exchange_words(&t, h->llm.prices, out);
-    cn_buf_adds(out, ". Every request, also those whose answers were not used: `cairn llm log ");
+    cn_buf_adds(out,
+                ". Every request, also those whose answers were not used: `cairn llm log ");
     cn_prose_name(out, h->info.name);
     cn_buf_adds(out, "`.\n");
 }
@@ -635,6 +641,8 @@ static cn_status report_init(struct report *r, const struct cn_history *h, const
     if (st == CN_OK)
         st = cn_claims_init(&r->claims, h, &r->e, words);
     if (st == CN_OK)
+        st = cn_inert_init(&r->inert, h, &r->e);
+    if (st == CN_OK)
         st = cn_failures_init(&r->failures, h);
     return st;
 }
@@ -642,6 +650,7 @@ static cn_status report_init(struct report *r, const struct cn_history *h, const
 static void report_clear(struct report *r)
 {
     cn_failures_clear(&r->failures);
+    cn_inert_clear(&r->inert);
     cn_claims_clear(&r->claims);
     cn_dead_ends_clear(&r->dead);
     cn_evidence_clear(&r->e);
