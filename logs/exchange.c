@@ -36,10 +36,12 @@ static void put_money(const struct cn_exchange_sums *t, const char *prices, stru
                       t->unpriced == 1 ? "" : "s");
 }
 
-void cn_exchange_words(const struct cn_exchange_sums *t, const char *prices, struct cn_buf *out)
+static void put_tokens(const struct cn_exchange_sums *t, struct cn_buf *out)
 {
-    put_count(t->exchanges, out);
-    cn_buf_printf(out, " exchange%s, ", t->exchanges == 1 ? "" : "s");
+    if (t->input + t->output == 0 && t->requests > 0) { /* a program as the model */
+        cn_buf_adds(out, "tokens not told");
+        return;
+    }
     put_count(t->input, out);
     cn_buf_adds(out, " tokens in");
     if (t->cache_read > 0 && t->input > 0)
@@ -48,6 +50,13 @@ void cn_exchange_words(const struct cn_exchange_sums *t, const char *prices, str
     cn_buf_adds(out, ", ");
     put_count(t->output, out);
     cn_buf_adds(out, " out");
+}
+
+void cn_exchange_words(const struct cn_exchange_sums *t, const char *prices, struct cn_buf *out)
+{
+    put_count(t->exchanges, out);
+    cn_buf_printf(out, " exchange%s, ", t->exchanges == 1 ? "" : "s");
+    put_tokens(t, out);
     put_money(t, prices, out);
     if (t->lost > 0)
         cn_buf_printf(out, "; %lld request%s without a known end at the worst case",

@@ -145,8 +145,8 @@ static const char *const v4[] = {
 
     "CREATE TABLE exchange_body ("
     " id INTEGER PRIMARY KEY, hash TEXT NOT NULL UNIQUE, bytes INTEGER NOT NULL,"
-    " base INTEGER REFERENCES exchange_body, depth INTEGER NOT NULL, head INTEGER NOT NULL,"
-    " tail INTEGER NOT NULL, words BLOB NOT NULL, CHECK (base IS NULL OR base < id)) STRICT;"
+    " base INTEGER REFERENCES exchange_body, depth INTEGER NOT NULL,"
+    " words BLOB NOT NULL, CHECK (base IS NULL OR base < id)) STRICT;"
     "CREATE TABLE exchange_attempt ("
     " exchange INTEGER NOT NULL REFERENCES exchange, number INTEGER NOT NULL,"
     " turn INTEGER NOT NULL, try INTEGER NOT NULL, body INTEGER NOT NULL REFERENCES"

@@ -8,16 +8,17 @@
 #include "base/banned.h"
 #include "base/caps.h"
 #include "base/clock.h"
+#include "logs/delta.h"
 #include "logs/exchange.h"
 #include "logs/store_int.h"
 
-/* ---- 1 request texts: each as the middle in which it differs from the one before ---- */
+/* ---- 1 request texts: each as the pieces in which it differs from the one before ---- */
 
 enum { DEEPEST = 32 };
 
 struct piece {
     int64_t base; /* 0: whole */
-    int64_t depth, head, tail, bytes;
+    int64_t depth;
 };
 
 /* One row; its words are appended to `out`. */
@@ -25,18 +26,14 @@ static cn_status read_piece(struct cn_store *s, int64_t id, struct piece *p, str
                             struct cn_err *err)
 {
     sqlite3_stmt *q;
-    cn_status st =
-        cn_sql_prepare(s,
-                       "SELECT coalesce(base, 0), depth, head, tail, bytes, words FROM"
-                       " exchange_body WHERE id = ?",
-                       SQL_ARGS(SQL_I(id)), &q, err);
+    cn_status st = cn_sql_prepare(
+        s, "SELECT coalesce(base, 0), depth, words FROM exchange_body WHERE id = ?",
+        SQL_ARGS(SQL_I(id)), &q, err);
 
     memset(p, 0, sizeof *p);
     if (st == CN_OK && cn_sql_row(s, q, &st, err)) {
-        *p = (struct piece){sqlite3_column_int64(q, 0), sqlite3_column_int64(q, 1),
-                            sqlite3_column_int64(q, 2), sqlite3_column_int64(q, 3),
-                            sqlite3_column_int64(q, 4)};
-        cn_buf_add(out, sqlite3_column_blob(q, 5), (size_t)sqlite3_column_bytes(q, 5));
+        *p = (struct piece){sqlite3_column_int64(q, 0), sqlite3_column_int64(q, 1)};
+        cn_buf_add(out, sqlite3_column_blob(q, 2), (size_t)sqlite3_column_bytes(q, 2));
         st = cn_buf_status(out);
     } else if (st == CN_OK) {
         st = cn_err_set(err, CN_ENOTFOUND, "%s: there is no request text %lld", s->dir,
@@ -46,23 +43,20 @@ static cn_status read_piece(struct cn_store *s, int64_t id, struct piece *p, str
     return st;
 }
 
-/* Put `middle` into what it leans on. */
-static cn_status patch(struct cn_store *s, int64_t id, const struct piece *p,
-                       const struct cn_buf *middle, struct cn_buf *text, struct cn_err *err)
+/* The text out of what it leans on. */
+static cn_status patch(struct cn_store *s, int64_t id, const struct cn_buf *delta,
+                       struct cn_buf *text, struct cn_err *err)
 {
     struct cn_buf next;
     cn_status st = CN_OK;
 
-    if (p->head < 0 || p->tail < 0 || p->head + p->tail > (int64_t)text->len)
-        return cn_err_set(err, CN_ECORRUPT, "%s/%s: request text %lld does not fit its base",
-                          s->dir, CN_STORE_FILE, (long long)id);
     cn_buf_init(&next, text->cap);
-    cn_buf_add(&next, cn_buf_str(text), (size_t)p->head);
-    cn_buf_add(&next, cn_buf_str(middle), middle->len);
-    cn_buf_add(&next, cn_buf_str(text) + text->len - (size_t)p->tail, (size_t)p->tail);
+    if (!cn_delta_apply(cn_buf_str(text), text->len, cn_buf_str(delta), delta->len, &next))
+        st = cn_err_set(err, CN_ECORRUPT, "%s/%s: request text %lld does not fit its base",
+                        s->dir, CN_STORE_FILE, (long long)id);
     cn_buf_reset(text);
     cn_buf_add(text, cn_buf_str(&next), next.len);
-    if (cn_buf_status(&next) != CN_OK || cn_buf_status(text) != CN_OK)
+    if (st == CN_OK && cn_buf_status(text) != CN_OK)
         st = cn_err_set(err, CN_ENOMEM, "%s: no memory for a request", s->dir);
     cn_buf_clear(&next);
     return st;
@@ -73,7 +67,7 @@ static cn_status read_body(struct cn_store *s, int64_t id, struct cn_buf *out,
                            int64_t *opt_depth, struct cn_err *err)
 {
     int64_t chain[DEEPEST + 1], at = id;
-    struct piece p = {0, 0, 0, 0, 0};
+    struct piece p = {0, 0};
     struct cn_buf words;
     int n = 0;
     cn_status st = CN_OK;
@@ -100,7 +94,7 @@ static cn_status read_body(struct cn_store *s, int64_t id, struct cn_buf *out,
         cn_buf_reset(&words);
         st = read_piece(s, chain[i], &p, &words, err);
         if (st == CN_OK)
-            st = patch(s, chain[i], &p, &words, out, err);
+            st = patch(s, chain[i], &words, out, err);
     }
     cn_buf_clear(&words);
     return st;
@@ -132,32 +126,16 @@ static void keep_text(const char *body, size_t n, struct cn_buf *out)
     cn_buf_clear(&slim);
 }
 
-static void common_ends(const struct cn_buf *a, const struct cn_buf *b, struct piece *p)
-{
-    const size_t most = a->len < b->len ? a->len : b->len;
-    const char *x = cn_buf_str(a), *y = cn_buf_str(b);
-    size_t head = 0, tail = 0;
-
-    while (head < most && x[head] == y[head])
-        head++;
-    while (tail < most - head && x[a->len - 1 - tail] == y[b->len - 1 - tail])
-        tail++;
-    p->head = (int64_t)head;
-    p->tail = (int64_t)tail;
-}
-
 static cn_status insert_body(struct cn_store *s, const struct cn_exchange_sent *a,
-                             const struct cn_buf *text, const struct piece *p, int64_t *out_id,
+                             const struct cn_buf *words, const struct piece *p, int64_t *out_id,
                              struct cn_err *err)
 {
-    const size_t keep = text->len - (size_t)(p->head + p->tail);
     const cn_status st =
         cn_sql_run(s,
-                   "INSERT INTO exchange_body (hash, bytes, base, depth, head, tail, words)"
-                   " VALUES (?, ?, ?, ?, ?, ?, ?)",
+                   "INSERT INTO exchange_body (hash, bytes, base, depth, words)"
+                   " VALUES (?, ?, ?, ?, ?)",
                    SQL_ARGS(SQL_T(a->hash), SQL_I((int64_t)a->body_size), SQL_ID(p->base),
-                            SQL_I(p->depth), SQL_I(p->head), SQL_I(p->tail),
-                            SQL_B(cn_buf_str(text) + p->head, (int64_t)keep)),
+                            SQL_I(p->depth), SQL_B(cn_buf_str(words), (int64_t)words->len)),
                    err);
 
     *out_id = sqlite3_last_insert_rowid(s->db);
@@ -168,8 +146,8 @@ static cn_status insert_body(struct cn_store *s, const struct cn_exchange_sent *
 static cn_status put_body(struct cn_store *s, const struct cn_exchange_sent *a, int64_t *out_id,
                           struct cn_err *err)
 {
-    struct cn_buf text, last;
-    struct piece p = {0, 0, 0, 0, 0};
+    struct cn_buf text, last, delta;
+    struct piece p = {0, 0};
     int64_t before = 0, depth = 0;
     cn_status st = cn_sql_int(s, "SELECT id FROM exchange_body WHERE hash = ?",
                               SQL_ARGS(SQL_T(a->hash)), 0, out_id, err);
@@ -178,6 +156,7 @@ static cn_status put_body(struct cn_store *s, const struct cn_exchange_sent *a, 
         return st;
     cn_buf_init(&text, CN_CAP_TEXT);
     cn_buf_init(&last, CN_CAP_TEXT);
+    cn_buf_init(&delta, CN_CAP_TEXT);
     keep_text(a->body, a->body_size, &text);
     if (cn_buf_status(&text) != CN_OK)
         st = cn_err_set(err, cn_buf_status(&text), "%s: no memory for a request", s->dir);
@@ -186,14 +165,13 @@ static cn_status put_body(struct cn_store *s, const struct cn_exchange_sent *a, 
     if (st == CN_OK && before > 0)
         st = read_body(s, before, &last, &depth, err);
     if (st == CN_OK && before > 0 && depth + 1 < DEEPEST) {
-        common_ends(&last, &text, &p);
-        if (2 * (size_t)(p.head + p.tail) < text.len)
-            p.head = p.tail = 0; /* too little in common */
-        else
-            p = (struct piece){before, depth + 1, p.head, p.tail, 0};
+        cn_delta_make(cn_buf_str(&last), last.len, cn_buf_str(&text), text.len, &delta);
+        if (cn_buf_status(&delta) == CN_OK && 2 * delta.len < text.len)
+            p = (struct piece){before, depth + 1};
     }
     if (st == CN_OK)
-        st = insert_body(s, a, &text, &p, out_id, err);
+        st = insert_body(s, a, p.base ? &delta : &text, &p, out_id, err);
+    cn_buf_clear(&delta);
     cn_buf_clear(&text);
     cn_buf_clear(&last);
     return st;
@@ -373,27 +351,29 @@ cn_status cn_exchange_settle(struct cn_store *s, int64_t *out_n, struct cn_err *
     " = 0), 0)"
 static const char exchange_columns[] =
     "SELECT id, iteration, block, phase, purpose, model, dialect, sections, outcome, why,"
-    " replayed, started_ms, ended_ms, requests + " OPEN_SUM("count(*)") ", lost + " OPEN_SUM("c"
-                                                                                             "o"
-                                                                                             "u"
-                                                                                             "n"
-                                                                                             "t"
-                                                                                             "("
-                                                                                             "*"
-                                                                                             ")") ", unpriced + " OPEN_SUM(
-        "sum(worst_usd IS NULL)") ", input + " OPEN_SUM("sum(worst_tokens)") ","
-                                                                             " cache_read, "
-                                                                             "cache_write, "
-                                                                             "output, usd "
-                                                                             "+ " OPEN_SUM(
-                                                                                 "sum(worst_"
-                                                                                 "usd)") ", "
-                                                                                         "secon"
-                                                                                         "ds "
-                                                                                         "FROM "
-                                                                                         "excha"
-                                                                                         "nge "
-                                                                                         "e";
+    " replayed, started_ms, ended_ms, requests + " OPEN_SUM("count(*)") ", lost + " OPEN_SUM(
+        "c"
+        "o"
+        "u"
+        "n"
+        "t"
+        "("
+        "*"
+        ")") ", unpriced + " OPEN_SUM("sum(worst_usd IS NULL)") ", input + " OPEN_SUM("sum("
+                                                                                      "worst_"
+                                                                                      "tokens)") ","
+                                                                                                 " cache_read, "
+                                                                                                 "cache_write, "
+                                                                                                 "output, usd "
+                                                                                                 "+ " OPEN_SUM(
+                                                                                                     "sum(worst_"
+                                                                                                     "usd)") ", "
+                                                                                                             "secon"
+                                                                                                             "ds "
+                                                                                                             "FROM "
+                                                                                                             "excha"
+                                                                                                             "nge "
+                                                                                                             "e";
 
 static void read_sums(sqlite3_stmt *q, int at, struct cn_exchange_sums *t)
 {

@@ -6,6 +6,7 @@ cn_program(explore_driver SOURCES ${CMAKE_CURRENT_SOURCE_DIR}/e2e/explore_driver
 set(e2e ${CMAKE_CURRENT_SOURCE_DIR}/e2e)
 set(bin ${PROJECT_BINARY_DIR}/bin)
 cn_script_test(e2e_protocol_versions COMMAND ${e2e}/protocol_versions.sh ${bin} LABELS quick e2e TIMEOUT 120)
+cn_script_test(e2e_llm_replay COMMAND ${e2e}/llm_replay.sh ${bin} LABELS quick e2e TIMEOUT 240)
 cn_script_test(e2e_kill_deadline COMMAND ${e2e}/kill_deadline.sh ${bin} LABELS quick e2e TIMEOUT 120)
 cn_script_test(e2e_kill_seam_sample COMMAND ${e2e}/kill_seam.sh ${bin} 29 5 LABELS quick e2e TIMEOUT 300)
 cn_script_test(e2e_kill_seam_edits_sample COMMAND ${e2e}/kill_seam.sh ${bin} 11 3 edits LABELS quick e2e TIMEOUT 300)

@@ -193,8 +193,9 @@ Test(logs_exchange, requests_lean_on_the_ones_before_and_come_back_whole)
     cn_buf_init(&back, CN_CAP_TEXT);
     for (int k = 0; k < 60; k++) { /* one long prompt, a little different every time */
         cn_buf_reset(&body);
-        for (int i = 0; i < 2000; i++)
-            cn_buf_printf(&body, "line %d of the protocol, which nobody changes\n", i);
+        for (int i = 0; i < 2000; i++) /* a number here and there is another one */
+            cn_buf_printf(&body, "line %d of the protocol, which nobody changes\n",
+                          i % 97 == 5 ? i + k : i);
         cn_buf_printf(&body, "now: %d", k * 7919);
         for (int i = 0; i < 200; i++)
             cn_buf_printf(&body, "tools %d\n", i);

@@ -154,8 +154,9 @@ void cn_talk_hear(struct cn_talk *t, const char *text);
 /* -- of a run (consult_loop.c) -- */
 
 struct cn_consult {
-    struct cn_llm *llm;     /* owned */
-    struct cn_books *books; /* owned */
+    struct cn_llm *llm;       /* owned */
+    struct cn_books *books;   /* owned */
+    struct cn_replay *replay; /* owned; NULL: a model answers */
     struct cn_llm_caps caps;
     struct cn_sayings sayings;
     char author[256];          /* "llm:MODEL" */

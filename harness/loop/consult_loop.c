@@ -22,6 +22,7 @@
 #include "harness/loop/consult_int.h"
 #include "harness/loop/hybrid.h"
 #include "harness/loop/llm_books.h"
+#include "harness/loop/llm_replay.h"
 #include "logs/predictions.h"
 #include "logs/project.h"
 #include "protocols/edit.h"
@@ -65,8 +66,16 @@ static cn_status open_model(struct cn_run *r, struct cn_consult *c, struct cn_er
     cn_status st;
 
     st = cn_books_open(r, &c->books, err);
+    if (st == CN_OK)
+        st = cn_replay_open_spec(s->llm, r->dir, strcmp(s->llm_replay, "loose") == 0,
+                                 &c->replay, err);
     if (st != CN_OK)
         return st;
+    if (c->replay) {
+        cn_books_replay(c->books, c->replay);
+        o.replay = cn_replay_llm(c->replay);
+        o.caps = cn_replay_caps(c->replay);
+    }
     o.record = cn_books_recorder(c->books);
     o.spec = s->llm;
     o.key_file = or_null(s->llm_key_file);
@@ -82,7 +91,7 @@ static cn_status open_model(struct cn_run *r, struct cn_consult *c, struct cn_er
     o.tick = tick;
     o.tick_ctx = r;
     st = cn_llm_open(&o, &c->llm, err);
-    if (st != CN_OK || !s->llm_capabilities[0])
+    if (st != CN_OK || c->replay || !s->llm_capabilities[0])
         return st;
     caps = *cn_llm_caps(c->llm);
     st = cn_llm_caps_set(&caps, s->llm_capabilities, "explore.llm.capabilities", err);
@@ -135,7 +144,7 @@ cn_status cn_consult_open(struct cn_run *r, struct cn_err *err)
         return st;
     }
     c->caps = *cn_llm_caps(c->llm);
-    cn_text_format(c->author, sizeof c->author, "llm:%.200s", cn_llm_model(c->llm));
+    cn_text_format(c->author, sizeof c->author, "llm:%.200s", cn_books_model_name(c->books));
     r->planner.opt_sayings = &c->sayings;
     return CN_OK;
 }
@@ -147,6 +156,7 @@ void cn_consult_close(struct cn_run *r)
     r->planner.opt_sayings = NULL;
     cn_llm_close(r->consult->llm);
     cn_books_close(r->consult->books);
+    cn_replay_close(r->consult->replay);
     cn_sayings_clear(&r->consult->sayings);
     cn_free(r->consult);
     r->consult = NULL;
