@@ -167,9 +167,10 @@ static cn_status prepare(struct cn_exporter *x)
         st = cn_store_window(x->s, 1, &x->around, x->err);
     if (st == CN_OK)
         st = cn_store_text(x->s, "config", 1, &base, x->err);
-    if (st == CN_OK && !(x->base = cn_arena_strdup(&x->arena, cn_buf_str(&base))))
+    x->base = st == CN_OK ? cn_arena_strdup(&x->arena, cn_buf_str(&base)) : NULL;
+    if (st == CN_OK && !x->base)
         st = no_memory(x);
-    if (st == CN_OK)
+    if (st == CN_OK && x->base)
         st = cn_yaml_parse("base.yaml", x->base, strlen(x->base), &x->base_yaml, x->err);
     cn_buf_clear(&base);
     return st == CN_OK ? cn_export_names(x) : st;

@@ -342,10 +342,10 @@ static cn_status finish(struct scan *s)
     if (st == CN_OK)
         st = put_snapshots(s);
     if (st == CN_OK && f->n_logs == 0 && !f->scores)
-        st = cn_err_set(s->err, CN_EINPUT,
-                        "there is neither a log (*_analysis.md) nor a score file "
-                        "(*ucb_scores.txt) to read");
-    if (st == CN_OK && f->n_logs == 0) {
+        return cn_err_set(s->err, CN_EINPUT,
+                          "there is neither a log (*_analysis.md) nor a score file "
+                          "(*ucb_scores.txt) to read");
+    if (st == CN_OK && f->n_logs == 0 && f->scores) {
         const char *slash = strrchr(f->scores, '/'), *name = slash ? slash + 1 : f->scores;
         f->stem = cn_arena_strndup(&f->arena, name, look_at(name).stem);
         st = f->stem ? CN_OK : no_memory(s, f->scores);

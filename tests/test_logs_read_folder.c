@@ -121,9 +121,11 @@ Test(logs_read_folder, nothing_to_read_and_odd_names_are_refused)
     put("notes.md");
     cr_assert_eq(look(), CN_EINPUT);
     cr_assert(strstr(err.text, "_analysis.md"), "%s", err.text);
+    cn_read_folder_clear(&f);
     (void)snprintf(path, sizeof path, "%s/notes.md", s.dir);
     cr_assert_eq(cn_read_folder_init(&f, paths, 1, &err), CN_EINPUT);
     cr_assert(strstr(err.text, "the name says nothing"), "%s", err.text);
+    cn_read_folder_clear(&f);
     (void)snprintf(path, sizeof path, "%s/absent_analysis.md", s.dir);
     cr_assert_eq(cn_read_folder_init(&f, paths, 1, &err), CN_ENOTFOUND);
 }

@@ -341,6 +341,7 @@ Test(loop_adopt, a_protocol_that_is_none_is_told_and_another_is_asked_for)
     cr_assert_eq(warnings(CN_READ_PROTOCOL), 1);
     o.protocol = NULL;
     o.dir = scratch_path(&t.s, "other");
+    cn_adopted_clear(&a);
     cr_assert_eq(cn_adopt_logs(&o, &a, &t.err), CN_EINPUT);
     cr_assert(strstr(t.err.text, "--protocol is missing"), "%s", t.err.text);
     cr_assert_not(cn_file_exists(o.dir), "nothing is left behind");

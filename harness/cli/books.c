@@ -182,9 +182,10 @@ static cn_status read_volumes(const char *dir, const struct cn_read_opts *o,
     if (st == CN_OK) {
         parts = cn_alloc((size_t)f.n_logs, sizeof *parts);
         texts = cn_alloc((size_t)f.n_logs, sizeof *texts);
-        st = parts && texts ? CN_OK : cn_err_set(err, CN_ENOMEM, "no memory for the log");
+        if (!parts || !texts)
+            st = cn_err_set(err, CN_ENOMEM, "no memory for the log");
     }
-    for (int i = 0; st == CN_OK && i < f.n_logs; i++) {
+    for (int i = 0; st == CN_OK && parts && texts && i < f.n_logs; i++) {
         cn_buf_init(&texts[i], CN_CAP_FILE);
         st = cn_file_read(f.logs[i], CN_CAP_FILE, &texts[i], err);
         parts[i] = (struct cn_read_part){f.logs[i], cn_buf_str(&texts[i]), texts[i].len};

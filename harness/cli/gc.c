@@ -52,7 +52,7 @@ static const char *size_text(int64_t bytes, char out[32])
 
 static const char *base_name(const char *path)
 {
-    const char *slash = strrchr(path, '/');
+    const char *slash = path ? strrchr(path, '/') : NULL;
 
     return slash ? slash + 1 : path;
 }
@@ -337,7 +337,7 @@ static cn_status move_set(struct gc *g, const char *cache, const char *folder,
         st = put_manifest(g, folder, base_name(to), k->items, k->n_items);
     if (st == CN_OK)
         st = cn_archive_unlink(cache, k->items, k->n_items, g->err);
-    if (st == CN_OK) {
+    if (st == CN_OK && dir) {
         (void)rmdir(dir); /* the set's own folder, empty now */
         say_goes(g, 0, k->key, k->n_items, k->bytes, to);
     } else if (st == CN_ELOCKED) {

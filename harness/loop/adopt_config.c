@@ -541,8 +541,10 @@ static cn_status fill_regime(struct cn_adopt *a, struct cn_block *b, const struc
     struct cn_yaml *y = NULL;
     cn_status st = cn_yaml_parse("config", n->config, strlen(n->config), &y, a->err);
 
-    if (st == CN_OK && (!m || !values))
-        st = cn_err_set(a->err, CN_ENOMEM, "no memory for the blocks");
+    if (!m || !values) {
+        cn_yaml_free(y);
+        return cn_err_set(a->err, CN_ENOMEM, "no memory for the blocks");
+    }
     if (st == CN_OK)
         cn_search_values(d, y, values);
     for (int32_t i = 0; st == CN_OK && i < d->space.n; i++) {

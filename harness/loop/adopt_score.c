@@ -49,10 +49,14 @@ static cn_status make_tree(struct check *k)
     struct cn_tree_input *in = cn_alloc((size_t)h->n_nodes + 1, sizeof *in);
     double *means = cn_alloc((size_t)h->n_nodes + 1, sizeof *means);
     int64_t n = 0;
-    cn_status st =
-        in && means ? CN_OK : cn_err_set(k->a->err, CN_ENOMEM, "no memory for the scores");
+    cn_status st;
 
-    for (int64_t i = 0; st == CN_OK && i < h->n_nodes; i++) {
+    if (!in || !means) {
+        cn_free(in);
+        cn_free(means);
+        return cn_err_set(k->a->err, CN_ENOMEM, "no memory for the scores");
+    }
+    for (int64_t i = 0; i < h->n_nodes; i++) {
         const struct cn_node *node = &h->nodes[i];
         const struct cn_spread s = cn_history_spread(h, node->id, CN_POOL_SEARCH);
         const bool counts = s.n > 0 || says_nan(h, node->id);
@@ -67,8 +71,7 @@ static cn_status make_tree(struct check *k)
                                        .failed = !counts};
         n++;
     }
-    if (st == CN_OK)
-        st = cn_tree_init(&k->tree, in, n, CN_TREE_NAN_ZERO, (double)NAN, k->a->err);
+    st = cn_tree_init(&k->tree, in, n, CN_TREE_NAN_ZERO, (double)NAN, k->a->err);
     cn_free(in);
     cn_free(means);
     return st;

@@ -167,33 +167,51 @@ static cn_status place(const char *part, const char *tar_path, const char *folde
     return cn_file_sync_dir(folder, err);
 }
 
+/* There is an archive of that name: is it of these files? */
+static cn_status check_old(const char *root, const struct cn_archive_item *items, int64_t n,
+                           const char *tar_path, struct cn_err *err)
+{
+    const cn_status st = compare(root, items, n, tar_path, err);
+
+    return st == CN_EIO
+               ? cn_err_set(err, CN_EEXIST, "%s: is there, and holds other files", tar_path)
+               : st;
+}
+
+static cn_status make_new(const char *root, const struct cn_archive_item *items, int64_t n,
+                          const char *tar_path, const char *folder, struct cn_err *err)
+{
+    const size_t room = strlen(tar_path) + sizeof ".part";
+    char *part = cn_alloc(room, 1);
+    cn_status st;
+
+    if (!part)
+        return cn_err_set(err, CN_ENOMEM, "%s: no memory", tar_path);
+    cn_text_format(part, room, "%s.part", tar_path);
+    st = write_new(root, items, n, part, err);
+    if (st == CN_OK)
+        st = place(part, tar_path, folder, err);
+    if (st != CN_OK)
+        (void)unlink(part);
+    cn_free(part);
+    return st;
+}
+
 cn_status cn_archive_make(const char *root, const struct cn_archive_item *items, int64_t n,
                           const char *tar_path, struct cn_err *err)
 {
     char *folder = folder_of(tar_path), *program = cn_proc_which("tar");
-    const size_t room = strlen(tar_path) + sizeof ".part";
-    char *part = cn_alloc(room, 1);
     cn_status st = check_items(items, n, err);
 
-    if (st == CN_OK && (!folder || !part))
+    if (!folder)
         st = cn_err_set(err, CN_ENOMEM, "%s: no memory", tar_path);
-    if (st == CN_OK && !program)
+    else if (st == CN_OK && !program)
         st = cn_err_set(err, CN_ENOTFOUND, "the program tar is not on PATH");
-    if (st == CN_OK)
+    else if (st == CN_OK)
         st = cn_file_mkdirs(folder, err);
-    if (st == CN_OK && cn_file_exists(tar_path)) {
-        st = compare(root, items, n, tar_path, err);
-        if (st == CN_EIO) /* made of other files: somebody trained or restored here since */
-            st = cn_err_set(err, CN_EEXIST, "%s: is there, and holds other files", tar_path);
-    } else if (st == CN_OK) {
-        cn_text_format(part, room, "%s.part", tar_path);
-        st = write_new(root, items, n, part, err);
-        if (st == CN_OK)
-            st = place(part, tar_path, folder, err);
-        if (st != CN_OK)
-            (void)unlink(part);
-    }
-    cn_free(part);
+    if (st == CN_OK)
+        st = cn_file_exists(tar_path) ? check_old(root, items, n, tar_path, err)
+                                      : make_new(root, items, n, tar_path, folder, err);
     cn_free(program);
     cn_free(folder);
     return st;
@@ -206,16 +224,18 @@ static cn_status unlink_one(const char *root, const struct cn_archive_item *item
 {
     char *path = cn_file_join(root, item->path);
     struct stat s;
-    cn_status st = path ? CN_OK : cn_err_set(err, CN_ENOMEM, "%s: no memory", root);
+    cn_status st = CN_OK;
 
-    if (st == CN_OK && lstat(path, &s) != 0) {
-        st = errno == ENOENT ? CN_OK : cn_err_errno(err, "%s", path);
-    } else if (st == CN_OK && (!S_ISREG(s.st_mode) || s.st_size != item->bytes)) {
+    if (!path)
+        return cn_err_set(err, CN_ENOMEM, "%s: no memory", root);
+    const bool there = lstat(path, &s) == 0;
+    if (!there && errno != ENOENT)
+        st = cn_err_errno(err, "%s", path);
+    else if (there && (!S_ISREG(s.st_mode) || s.st_size != item->bytes))
         st = cn_err_set(err, CN_EIO, "%s: is not the file that was archived; left", path);
-    } else if (st == CN_OK && unlink(path) != 0) {
+    else if (there && unlink(path) != 0)
         st = cn_err_errno(err, "%s: cannot be removed", path);
-    }
-    if (st == CN_OK)
+    if (st == CN_OK && there)
         cn_file_durable_point();
     cn_free(path);
     return st;

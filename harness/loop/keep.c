@@ -230,14 +230,15 @@ static void apply_budget(struct planner *p)
 static cn_status plan_all(struct planner *p)
 {
     bool *best = cn_alloc((size_t)p->h.n_nodes + 1, sizeof *best);
-    cn_status st = CN_OK;
+    cn_status st;
 
     p->out->kept =
         cn_arena_alloc(&p->out->arena, (size_t)p->h.n_iterations + 1, sizeof *p->out->kept);
-    if (!best || !p->out->kept)
-        st = no_memory(p->err, p->dir);
-    if (st == CN_OK)
-        st = mark_best(p, best);
+    if (!best || !p->out->kept) {
+        cn_free(best);
+        return no_memory(p->err, p->dir);
+    }
+    st = mark_best(p, best);
     for (int64_t i = 0; st == CN_OK && i < p->h.n_iterations; i++)
         st = look_at(p, &p->h.iterations[i], best);
     if (st == CN_OK)
@@ -335,6 +336,7 @@ static cn_status look_at_set(const char *cache, const char *key, double days, in
 cn_status cn_keep_sets(const char *cache, double days, int64_t now_ms, struct cn_arena *arena,
                        struct cn_keep_set **out, int64_t *out_n, struct cn_err *err)
 {
+    struct cn_keep_set *sets;
     char **names = NULL;
     int n = 0;
     cn_status st;
@@ -344,16 +346,22 @@ cn_status cn_keep_sets(const char *cache, double days, int64_t now_ms, struct cn
     if (!cn_file_is_dir(cache))
         return CN_OK;
     st = cn_file_list(cache, &names, &n, err);
-    if (st == CN_OK && !(*out = cn_arena_alloc(arena, (size_t)n + 1, sizeof **out)))
-        st = no_memory(err, cache);
+    if (st != CN_OK)
+        return st;
+    sets = cn_arena_alloc(arena, (size_t)n + 1, sizeof *sets);
+    if (!sets) {
+        cn_file_list_free(names, n);
+        return no_memory(err, cache);
+    }
     for (int i = 0; st == CN_OK && i < n; i++) {
         bool taken = false;
 
         if (!is_key(names[i]) || in_use(cache, names[i], names, n))
             continue;
-        st = look_at_set(cache, names[i], days, now_ms, arena, &(*out)[*out_n], &taken, err);
+        st = look_at_set(cache, names[i], days, now_ms, arena, &sets[*out_n], &taken, err);
         *out_n += taken;
     }
+    *out = sets;
     cn_file_list_free(names, n);
     return st;
 }
