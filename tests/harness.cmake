@@ -11,6 +11,8 @@ cn_test(test_loop_shipped DEPS loop test_support SOURCES ${toy} DEPENDS cairn-jo
 cn_test(test_loop_strategy DEPS loop PRIVATE_LIBS m)
 cn_test(test_loop_hunt DEPS loop PRIVATE_LIBS m)
 cn_test(test_loop_consult DEPS loop SOURCES ${toy} DEPENDS cairn-job toy_trainer toy_model PRIVATE_LIBS m TIMEOUT 300)
+cn_test(test_loop_consult_tools DEPS loop SOURCES ${toy} ${CMAKE_CURRENT_SOURCE_DIR}/support/mock_llm.c DEPENDS cairn-job toy_trainer PRIVATE_LIBS m Threads::Threads TIMEOUT 300)
+cn_test(test_loop_consult_rows DEPS loop SOURCES ${toy} DEPENDS cairn-job toy_trainer PRIVATE_LIBS m TIMEOUT 300)
 cn_test(test_loop_figure DEPS loop PRIVATE_LIBS m)
 cn_test(test_loop_noise DEPS loop PRIVATE_LIBS m)
 cn_test(test_loop_run DEPS loop SOURCES ${toy} DEPENDS cairn-job toy_trainer PRIVATE_LIBS m TIMEOUT 300)

@@ -26,7 +26,10 @@ static const struct cn_cli_option explore_options[] = {
     {"config", "FILE", "the base config (default: the protocol's name with .yaml)"},
     {"iterations", "N", "how many trainings"},
     {"slots", "K", "how many at the same time"},
-    {"proposer", "NAME", "embedded, tpe, sobol or random"},
+    {"proposer", "NAME", "embedded, tpe, sobol, random, llm or hybrid"},
+    {"llm", "MODEL",
+     "who proposes: anthropic:NAME, openai:NAME, http://host:port#NAME, command:'prog' "
+     "(docs/LLM.md)"},
     {"hours", "H", "stop submitting after H hours of wall-clock"},
     {"target", "R", "stop when the best pooled reward reaches R"},
     {"name", "RUN", "name of the run (default: the protocol's name, numbered)"},
@@ -36,7 +39,10 @@ static const struct cn_cli_option explore_options[] = {
 static const struct cn_cli_option resume_options[] = {
     {"iterations", "N", "raise or lower the number of trainings"},
     {"slots", "K", "how many at the same time"},
-    {"proposer", "NAME", "embedded, tpe, sobol or random"},
+    {"proposer", "NAME", "embedded, tpe, sobol, random, llm or hybrid"},
+    {"llm", "MODEL",
+     "who proposes: anthropic:NAME, openai:NAME, http://host:port#NAME, command:'prog' "
+     "(docs/LLM.md)"},
     {"hours", "H", "stop submitting after H hours of wall-clock"},
     {"target", "R", "stop when the best pooled reward reaches R"},
     {"runs", "DIR", "folder of the runs (default: runs)"},
@@ -44,7 +50,10 @@ static const struct cn_cli_option resume_options[] = {
 static const struct cn_cli_option demo_options[] = {
     {"iterations", "N", "how many trainings (default: 12, two blocks of six)"},
     {"slots", "K", "how many at the same time (default: 2)"},
-    {"proposer", "NAME", "embedded, tpe, sobol or random"},
+    {"proposer", "NAME", "embedded, tpe, sobol, random, llm or hybrid"},
+    {"llm", "MODEL",
+     "who proposes: anthropic:NAME, openai:NAME, http://host:port#NAME, command:'prog' "
+     "(docs/LLM.md)"},
     {"hours", "H", "stop submitting after H hours of wall-clock"},
     {"target", "R", "stop when the best pooled reward reaches R"},
     {"name", "RUN", "name of the run (default: demo, numbered)"},

@@ -2,6 +2,7 @@
  *
  *     consult.c        one exchange: its turns, its repairs
  *     consult_tools.c  the tools: what a model may say, and what is answered
+ *     consult_args.c   the arguments of a call, read strictly
  *     consult_text.c   the same as one JSON object, for models without tools
  *     consult_vet.c    a proposal against the host's knowledge
  *     consult_keep.c   what was said and is not used yet: the fact "llm.said"

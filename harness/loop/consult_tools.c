@@ -1,9 +1,8 @@
 /* What a model may do: propose, analyse, edit the rules and the memory, ask for what it was not
  * shown. See consult_int.h and docs/LLM.md.
  *
- * 1. arguments  2. analyses and proposals  3. rules, memory, block  4. reading  5. the table
+ * 1. analyses and proposals  2. rules, memory, block  3. reading  4. the table
  *
- * Every refusal names the field, the value and what was expected, because it goes back to a model.
  * A call changes the exchange alone, never the record. */
 #include <math.h>
 #include <string.h>
@@ -12,222 +11,31 @@
 #include "base/banned.h"
 #include "base/caps.h"
 #include "base/text.h"
-#include "harness/loop/consult_int.h"
+#include "harness/loop/consult_args.h"
 #include "harness/loop/evidence.h"
 #include "logs/project.h"
 #include "protocols/edit.h"
 
-/* ------------------------------------------------------------------ 1. arguments */
+/* ------------------------------------------------------------------ 1. analyses and proposals */
 
-struct args {
-    struct cn_talk *t;
-    const struct cn_json *root;
-    struct cn_buf *reply;
-    struct cn_llm_block *figure;
-    bool bad, no_memory; /* what is wrong stands in `reply` */
-};
-
-static void refuse(struct args *a, const char *field, const char *fmt, ...) CN_PRINTF(3, 4);
-static void refuse(struct args *a, const char *field, const char *fmt, ...)
-{
-    char text[CN_ERR_TEXT];
-    va_list list;
-
-    if (a->bad)
-        return;
-    va_start(list, fmt);
-    (void)vsnprintf(text, sizeof text, fmt, list);
-    va_end(list);
-    a->bad = true;
-    cn_buf_printf(a->reply, "refused: %s%s%s", field, field[0] ? ": " : "", text);
-}
-
-static const char *kept(struct args *a, const char *s)
-{
-    const char *copy = cn_arena_strdup(&a->t->said->arena, s);
-
-    a->no_memory = a->no_memory || !copy;
-    return copy ? copy : "";
-}
-
-static bool is_absent(const struct cn_json *v)
-{
-    return !v || cn_json_kind(v) == CN_JSON_NULL;
-}
-
-/* The name that the object of models without tools has for a field, when it is there. */
-static const char *either(const struct args *a, const char *key, const char *other)
-{
-    return is_absent(cn_json_get(a->root, key)) && !is_absent(cn_json_get(a->root, other))
-               ? other
-               : key;
-}
-
-/* One text of at most `cap` bytes, control bytes blanked; "" when it is absent and may be. */
-static const char *words(struct args *a, const char *key, size_t cap, bool needed)
-{
-    const struct cn_json *v = cn_json_get(a->root, key);
-    const char *s = cn_json_string(v);
-    char *copy;
-
-    if (is_absent(v) && !needed)
-        return "";
-    if (!s)
-        refuse(a, key, is_absent(v) ? "is missing; expected a text" : "expected a text");
-    else if (strlen(s) > cap)
-        refuse(a, key, "%zu bytes; expected at most %zu: say less", strlen(s), cap);
-    else if (needed && strspn(s, " \t\r\n") == strlen(s))
-        refuse(a, key, "is empty; expected words");
-    if (a->bad)
-        return "";
-    copy = cn_arena_strdup(&a->t->said->arena, s);
-    a->no_memory = a->no_memory || !copy;
-    for (char *p = copy; p && *p; p++)
-        if (((unsigned char)*p < 32 && *p != '\n' && *p != '\t') || *p == 127)
-            *p = ' ';
-    return copy ? copy : "";
-}
-
-static int64_t whole(struct args *a, const char *key, bool needed, int64_t otherwise)
-{
-    const struct cn_json *v = cn_json_get(a->root, key);
-    int64_t x = otherwise;
-
-    if (is_absent(v) && !needed)
-        return otherwise;
-    if (!cn_json_int64(v, &x))
-        refuse(a, key,
-               is_absent(v) ? "is missing; expected a whole number"
-                            : "expected a whole number");
-    return x;
-}
-
-static double number(struct args *a, const char *key, double lo, double hi)
-{
-    const struct cn_json *v = cn_json_get(a->root, key);
-    double x = (double)NAN;
-
-    if (is_absent(v))
-        return x;
-    if (!cn_json_number(v, &x))
-        refuse(a, key, "expected a number");
-    else if (!(x >= lo && x <= hi))
-        refuse(a, key, "%g: expected a number from %g to %g", x, lo, hi);
-    return x;
-}
-
-static bool yes(struct args *a, const char *key)
-{
-    const struct cn_json *v = cn_json_get(a->root, key);
-    bool x = false;
-
-    if (!is_absent(v) && !cn_json_bool(v, &x))
-        refuse(a, key, "expected true or false");
-    return x;
-}
-
-/* " a b c " */
-static void only(struct args *a, const char *names)
-{
-    for (const struct cn_json *m = cn_json_first(a->root); m && !a->bad; m = cn_json_next(m)) {
-        char word[80];
-
-        (void)snprintf(word, sizeof word, " %.70s ", cn_json_name(m));
-        if (!strstr(names, word))
-            refuse(a, cn_json_name(m), "no such field; expected%s", names);
-    }
-}
-
-/* Any scalar as the text that a config would have. */
-static const char *scalar(struct args *a, const struct cn_json *v, const char *key)
-{
-    bool b;
-
-    if (cn_json_string(v))
-        return kept(a, cn_json_string(v));
-    if (cn_json_raw_number(v))
-        return kept(a, cn_json_raw_number(v));
-    if (cn_json_bool(v, &b))
-        return b ? "true" : "false";
-    refuse(a, key, "expected a number, a text, true or false");
-    return "";
-}
-
-/* [{"path": ..., "value": ...}, ...] */
-static const struct cn_change *changes(struct args *a, const char *key, int most, int *out_n)
-{
-    const struct cn_json *v = cn_json_get(a->root, key);
-    struct cn_change *c = cn_arena_alloc(&a->t->said->arena, (size_t)most + 1, sizeof *c);
-
-    *out_n = 0;
-    a->no_memory = a->no_memory || !c;
-    if (is_absent(v) || !c)
-        return c;
-    if (cn_json_kind(v) != CN_JSON_ARRAY || cn_json_count(v) > most) {
-        refuse(a, key, "expected a list of at most %d {\"path\", \"value\"}", most);
-        return c;
-    }
-    for (const struct cn_json *x = cn_json_first(v); x && !a->bad; x = cn_json_next(x)) {
-        const char *path = cn_json_string(cn_json_get(x, "path"));
-
-        if (!path || is_absent(cn_json_get(x, "value")))
-            refuse(a, key, "expected {\"path\": ..., \"value\": ...} in every place");
-        else
-            c[(*out_n)++] =
-                (struct cn_change){kept(a, path), scalar(a, cn_json_get(x, "value"), path)};
-    }
-    return c;
-}
-
-static void put_ids(struct cn_buf *b, const int64_t *ids, int n)
-{
-    for (int i = 0; i < n; i++)
-        cn_buf_printf(b, "%s%lld", i ? ", " : "", (long long)ids[i]);
-}
-
-static int place_of(int64_t x, const int64_t *ids, int n)
-{
-    for (int i = 0; i < n; i++)
-        if (ids[i] == x)
-            return i;
-    return -1;
-}
-
-/* Is it one of those that were asked for? */
-static bool asked_for(struct args *a, const char *key, int64_t x, const int64_t *ids, int n)
-{
-    struct cn_buf list;
-
-    if (a->bad || place_of(x, ids, n) >= 0)
-        return !a->bad;
-    cn_buf_init(&list, CN_ERR_TEXT);
-    put_ids(&list, ids, n);
-    refuse(a, key, "%lld: is not asked for; expected %s%s", (long long)x,
-           n ? "one of " : "nothing of this kind now", cn_buf_str(&list));
-    cn_buf_clear(&list);
-    return false;
-}
-
-/* ------------------------------------------------------------------ 2. analyses and proposals */
-
-static cn_status record_analysis(struct args *a)
+static cn_status record_analysis(struct cn_args *a)
 {
     struct cn_talk *t = a->t;
-    struct cn_said_analysis x = {.iteration = whole(a, "iteration", true, 0)};
+    struct cn_said_analysis x = {.iteration = cn_args_whole(a, "iteration", true, 0)};
     const char *rule;
     int k = 0;
 
-    only(a, " iteration observation activity embedding parent_rule verdict ");
-    x.observation = words(a, "observation", CN_CONSULT_WORDS, true);
-    x.activity = words(a, "activity", CN_CONSULT_PHRASE, false);
-    x.embedding = words(a, "embedding", CN_CONSULT_PHRASE, false);
-    rule = words(a, "parent_rule", CN_CONSULT_PHRASE, false);
-    x.verdict = words(a, "verdict", 20, false);
+    cn_args_only(a, " iteration observation activity embedding parent_rule verdict ");
+    x.observation = cn_args_words(a, "observation", CN_CONSULT_WORDS, true);
+    x.activity = cn_args_words(a, "activity", CN_CONSULT_PHRASE, false);
+    x.embedding = cn_args_words(a, "embedding", CN_CONSULT_PHRASE, false);
+    rule = cn_args_words(a, "parent_rule", CN_CONSULT_PHRASE, false);
+    x.verdict = cn_args_words(a, "verdict", 20, false);
     if (!a->bad && x.verdict[0] && strcmp(x.verdict, "supported") != 0 &&
         strcmp(x.verdict, "falsified") != 0 && strcmp(x.verdict, "inconclusive") != 0)
-        refuse(a, "verdict", "\"%s\": expected supported, falsified or inconclusive",
-               x.verdict);
-    if (!asked_for(a, "iteration", x.iteration, t->need->finished, t->need->n_finished))
+        cn_args_refuse(a, "verdict", "\"%s\": expected supported, falsified or inconclusive",
+                       x.verdict);
+    if (!cn_args_asked_for(a, "iteration", x.iteration, t->need->finished, t->need->n_finished))
         return CN_OK;
     if (rule[0]) {
         x.observation =
@@ -244,50 +52,52 @@ static cn_status record_analysis(struct args *a)
 }
 
 /* "root" and 0 are the same. */
-static int64_t parent_of(struct args *a)
+static int64_t parent_of(struct cn_args *a)
 {
     const struct cn_json *v = cn_json_get(a->root, "parent");
 
     if (cn_json_string(v) && strcmp(cn_json_string(v), "root") == 0)
         return 0;
-    return whole(a, "parent", false, 0);
+    return cn_args_whole(a, "parent", false, 0);
 }
 
-static void read_proposal(struct args *a, struct cn_said_proposal *p)
+static void read_proposal(struct cn_args *a, struct cn_said_proposal *p)
 {
     *p = (struct cn_said_proposal){
-        .iteration = whole(a, either(a, "slot", "iteration"), true, 0),
+        .iteration = cn_args_whole(a, cn_args_either(a, "slot", "iteration"), true, 0),
         .parent = parent_of(a),
-        .replicate = yes(a, "replicate"),
-        .strategy = words(a, "strategy", 60, true),
-        .hypothesis = words(a, "hypothesis", CN_CONSULT_PHRASE, true),
-        .prediction = words(a, "prediction", CN_CONSULT_PHRASE, false),
-        .expected = number(a, "expected", -1e300, 1e300),
-        .probability = number(a, "probability", 0, 1)};
-    p->changes =
-        changes(a, either(a, "mutations", "changes"), CN_CONSULT_CHANGES, &p->n_changes);
-    only(a, " slot iteration parent strategy mutations changes replicate hypothesis prediction "
-            "expected "
-            "probability ");
+        .replicate = cn_args_yes(a, "replicate"),
+        .strategy = cn_args_words(a, "strategy", 60, true),
+        .hypothesis = cn_args_words(a, "hypothesis", CN_CONSULT_PHRASE, true),
+        .prediction = cn_args_words(a, "prediction", CN_CONSULT_PHRASE, false),
+        .expected = cn_args_number(a, "expected", -1e300, 1e300),
+        .probability = cn_args_number(a, "probability", 0, 1)};
+    p->changes = cn_args_changes(a, cn_args_either(a, "mutations", "changes"),
+                                 CN_CONSULT_CHANGES, &p->n_changes);
+    cn_args_only(
+        a, " slot iteration parent strategy mutations changes replicate hypothesis prediction "
+           "expected "
+           "probability ");
     if (!isnan(p->probability) && isnan(p->expected) && !p->prediction[0])
-        refuse(a, "probability", "of what? Expected a prediction in words, or expected");
+        cn_args_refuse(a, "probability",
+                       "of what? Expected a prediction in words, or expected");
 }
 
 /* Two slots of one exchange must not train the same config. */
-static bool is_twin(struct args *a, const struct cn_said_proposal *p, const char *hash)
+static bool is_twin(struct cn_args *a, const struct cn_said_proposal *p, const char *hash)
 {
     struct cn_talk *t = a->t;
 
     for (int i = 0; hash[0] && i < t->said->n_proposals; i++)
         if (t->proposals[i].iteration != p->iteration && strcmp(t->hashes[i], hash) == 0) {
-            refuse(a, "mutations", "the same config as your proposal for slot %lld",
-                   (long long)t->proposals[i].iteration);
+            cn_args_refuse(a, "mutations", "the same config as your proposal for slot %lld",
+                           (long long)t->proposals[i].iteration);
             return true;
         }
     return false;
 }
 
-static void keep_proposal(struct args *a, const struct cn_said_proposal *p, const char *hash)
+static void keep_proposal(struct cn_args *a, const struct cn_said_proposal *p, const char *hash)
 {
     struct cn_talk *t = a->t;
     int k = 0;
@@ -302,7 +112,7 @@ static void keep_proposal(struct args *a, const struct cn_said_proposal *p, cons
         t->said->n_proposals++;
 }
 
-static cn_status propose(struct args *a)
+static cn_status propose(struct cn_args *a)
 {
     struct cn_talk *t = a->t;
     struct cn_err why = CN_ERR_INIT;
@@ -312,15 +122,15 @@ static cn_status propose(struct args *a)
     cn_status st;
 
     read_proposal(a, &p);
-    if (!asked_for(a, "slot", p.iteration, t->need->propose, t->need->n_propose))
+    if (!cn_args_asked_for(a, "slot", p.iteration, t->need->propose, t->need->n_propose))
         return CN_OK;
     if (!t->view.block) {
-        refuse(a, "slot", "no block is open; the host plans its first iteration");
+        cn_args_refuse(a, "slot", "no block is open; the host plans its first iteration");
         return CN_OK;
     }
     st = cn_consult_vet(&t->work, &t->view, &p, &m, &rerun, &why);
     if (st == CN_EINPUT || st == CN_EEXIST)
-        refuse(a, "", "%s", why.text);
+        cn_args_refuse(a, "", "%s", why.text);
     else if (st != CN_OK)
         return st;
     else if (!is_twin(a, &p, m.hash))
@@ -329,12 +139,12 @@ static cn_status propose(struct args *a)
     return CN_OK;
 }
 
-/* ------------------------------------------------------------------ 3. rules, memory, block */
+/* ------------------------------------------------------------------ 2. rules, memory, block */
 
-static bool at_block_end(struct args *a)
+static bool at_block_end(struct cn_args *a)
 {
     if (a->t->need->phase != CN_CONSULT_BLOCK_END)
-        refuse(a, "", "only at the end of a block");
+        cn_args_refuse(a, "", "only at the end of a block");
     return !a->bad;
 }
 
@@ -344,7 +154,7 @@ static const struct cn_protocol *rules_now(const struct cn_talk *t)
     return t->rules ? t->rules : t->r->protocol;
 }
 
-static cn_status apply_edit(struct args *a, const char *old_text, const char *new_text)
+static cn_status apply_edit(struct cn_args *a, const char *old_text, const char *new_text)
 {
     struct cn_talk *t = a->t;
     const struct cn_protocol *p = rules_now(t);
@@ -365,20 +175,20 @@ static cn_status apply_edit(struct args *a, const char *old_text, const char *ne
     }
     if (st == CN_ENOMEM)
         return st;
-    refuse(a, "", "%s", why.text);
+    cn_args_refuse(a, "", "%s", why.text);
     return CN_OK;
 }
 
-static cn_status edit_protocol(struct args *a)
+static cn_status edit_protocol(struct cn_args *a)
 {
     struct cn_talk *t = a->t;
-    struct cn_said_edit e = {words(a, "old", CN_CAP_RULES, false),
-                             words(a, "new", CN_CAP_RULES, false),
-                             words(a, "reason", CN_CONSULT_PHRASE, false)};
-    const char *none = words(a, "no_change_reason", CN_CONSULT_PHRASE, false);
+    struct cn_said_edit e = {cn_args_words(a, "old", CN_CAP_RULES, false),
+                             cn_args_words(a, "new", CN_CAP_RULES, false),
+                             cn_args_words(a, "reason", CN_CONSULT_PHRASE, false)};
+    const char *none = cn_args_words(a, "no_change_reason", CN_CONSULT_PHRASE, false);
     cn_status st;
 
-    only(a, " old new reason no_change_reason ");
+    cn_args_only(a, " old new reason no_change_reason ");
     if (!none[0] && !e.old_text[0] && !e.new_text[0]) /* as the object says it */
         none = e.reason;
     if (a->bad || !at_block_end(a))
@@ -387,8 +197,8 @@ static cn_status edit_protocol(struct args *a)
         t->no_change = true;
         e.reason = none;
     } else if (!e.old_text[0] || !e.reason[0]) {
-        refuse(a, e.old_text[0] ? "reason" : "old",
-               "is missing; expected old, new and reason, or no_change_reason alone");
+        cn_args_refuse(a, e.old_text[0] ? "reason" : "old",
+                       "is missing; expected old, new and reason, or no_change_reason alone");
         return CN_OK;
     } else {
         st = apply_edit(a, e.old_text, e.new_text);
@@ -396,7 +206,7 @@ static cn_status edit_protocol(struct args *a)
             return st;
     }
     if (t->said->n_edits == CN_CONSULT_MANY) {
-        refuse(a, "", "too many edits in one exchange");
+        cn_args_refuse(a, "", "too many edits in one exchange");
         return CN_OK;
     }
     t->edits[t->said->n_edits++] = e;
@@ -421,7 +231,7 @@ static cn_status know_memory(struct cn_talk *t, struct cn_err *err)
 }
 
 /* The section without the one line that reads like `line`. */
-static bool without_line(struct args *a, const char *section, const char *line,
+static bool without_line(struct cn_args *a, const char *section, const char *line,
                          struct cn_buf *out)
 {
     int found = 0;
@@ -439,27 +249,27 @@ static bool without_line(struct args *a, const char *section, const char *line,
         s += n + (s[n] == '\n');
     }
     if (found != 1)
-        refuse(a, "text", "%s; expected one whole line of the section",
-               found ? "stands there more than once" : "no such line");
+        cn_args_refuse(a, "text", "%s; expected one whole line of the section",
+                       found ? "stands there more than once" : "no such line");
     return found == 1;
 }
 
 /* " (evidence: 3, 5)" of nodes that exist. */
-static void put_evidence(struct args *a, struct cn_buf *out)
+static void put_evidence(struct cn_args *a, struct cn_buf *out)
 {
     const struct cn_json *v = cn_json_get(a->root, "evidence");
     int64_t id;
     int n = 0;
 
-    if (is_absent(v) || a->bad)
+    if (cn_args_absent(v) || a->bad)
         return;
     if (cn_json_kind(v) != CN_JSON_ARRAY) {
-        refuse(a, "evidence", "expected a list of node ids");
+        cn_args_refuse(a, "evidence", "expected a list of node ids");
         return;
     }
     for (const struct cn_json *x = cn_json_first(v); x && !a->bad; x = cn_json_next(x)) {
         if (!cn_json_int64(x, &id) || !cn_history_node(a->t->h, id))
-            refuse(a, "evidence", "there is no such node; expected ids of nodes");
+            cn_args_refuse(a, "evidence", "there is no such node; expected ids of nodes");
         else
             cn_buf_printf(out, "%s%lld", n++ ? ", " : " (evidence: ", (long long)id);
     }
@@ -468,10 +278,11 @@ static void put_evidence(struct args *a, struct cn_buf *out)
 }
 
 /* What the section shall read like. */
-static void compose_section(struct args *a, const char *old, struct cn_buf *out)
+static void compose_section(struct cn_args *a, const char *old, struct cn_buf *out)
 {
-    const char *operation = words(a, "operation", 20, false);
-    const char *said = words(a, either(a, "text", "words"), CN_CAP_MEMORY_SECTION, false);
+    const char *operation = cn_args_words(a, "operation", 20, false);
+    const char *said =
+        cn_args_words(a, cn_args_either(a, "text", "words"), CN_CAP_MEMORY_SECTION, false);
     bool appends = strcmp(operation, "append") == 0;
 
     if (a->bad)
@@ -481,41 +292,42 @@ static void compose_section(struct args *a, const char *old, struct cn_buf *out)
         return;
     }
     if (!appends && operation[0] && strcmp(operation, "replace") != 0) {
-        refuse(a, "operation", "\"%s\": expected replace, append or remove_line", operation);
+        cn_args_refuse(a, "operation", "\"%s\": expected replace, append or remove_line",
+                       operation);
         return;
     }
     if (appends && !said[0])
-        refuse(a, "text", "is missing; expected the line to append");
+        cn_args_refuse(a, "text", "is missing; expected the line to append");
     if (appends && old[0])
         cn_buf_printf(out, "%s\n", old);
     cn_buf_adds(out, said);
     put_evidence(a, out);
 }
 
-static void keep_section(struct args *a, const char *section, const char *text)
+static void keep_section(struct cn_args *a, const char *section, const char *text)
 {
     struct cn_talk *t = a->t;
     int k = 0;
 
     while (k < t->said->n_memory && strcmp(t->memory[k].section, section) != 0)
         k++;
-    t->memory[k] = (struct cn_said_memory){section, kept(a, text)};
+    t->memory[k] = (struct cn_said_memory){section, cn_args_kept(a, text)};
     if (k == t->said->n_memory)
         t->said->n_memory++;
     cn_buf_printf(a->reply, "section \"%s\" will read so", section);
 }
 
-static cn_status edit_memory(struct args *a)
+static cn_status edit_memory(struct cn_args *a)
 {
     struct cn_talk *t = a->t;
-    const char *section = words(a, "section", 60, true);
+    const char *section = cn_args_words(a, "section", 60, true);
     struct cn_err why = CN_ERR_INIT;
     struct cn_buf old, next, whole_text;
     cn_status st = know_memory(t, &why);
 
     if (st != CN_OK)
         return st;
-    only(a, " section operation text words evidence ");
+    cn_args_only(a, " section operation text words evidence ");
     cn_buf_init(&old, CN_CAP_TEXT);
     cn_buf_init(&next, CN_CAP_TEXT);
     cn_buf_init(&whole_text, CN_CAP_TEXT);
@@ -525,8 +337,8 @@ static cn_status edit_memory(struct args *a)
         st = cn_memory_replace(cn_buf_str(&t->memory_text), section, cn_buf_str(&next),
                                &whole_text, &why);
     if (st == CN_EINPUT) {
-        refuse(a, "", "%s%s", why.text,
-               next.len > CN_CAP_MEMORY_SECTION / 2 ? "; condense the section" : "");
+        cn_args_refuse(a, "", "%s%s", why.text,
+                       next.len > CN_CAP_MEMORY_SECTION / 2 ? "; condense the section" : "");
         st = CN_OK;
     } else if (st == CN_OK && !a->bad) {
         keep_section(a, section, cn_buf_str(&next));
@@ -539,11 +351,11 @@ static cn_status edit_memory(struct args *a)
     return st;
 }
 
-static cn_status summarise_block(struct args *a)
+static cn_status summarise_block(struct cn_args *a)
 {
-    const char *text = words(a, "text", CN_CONSULT_WORDS, true);
+    const char *text = cn_args_words(a, "text", CN_CONSULT_WORDS, true);
 
-    only(a, " text ");
+    cn_args_only(a, " text ");
     if (a->bad || !at_block_end(a))
         return CN_OK;
     a->t->said->summary = text;
@@ -551,29 +363,30 @@ static cn_status summarise_block(struct args *a)
     return CN_OK;
 }
 
-static cn_status propose_regime(struct args *a)
+static cn_status propose_regime(struct cn_args *a)
 {
     struct cn_talk *t = a->t;
     struct cn_err why = CN_ERR_INIT;
     int n = 0;
-    const struct cn_change *c = changes(a, "changes", CN_CONSULT_CHANGES, &n);
+    const struct cn_change *c = cn_args_changes(a, "changes", CN_CONSULT_CHANGES, &n);
     cn_status st;
 
-    only(a, " changes reason ");
-    (void)words(a, "reason", CN_CONSULT_PHRASE, false);
+    cn_args_only(a, " changes reason ");
+    (void)cn_args_words(a, "reason", CN_CONSULT_PHRASE, false);
     if (a->bad || !at_block_end(a))
         return CN_OK;
     if (!t->need->next_regime)
-        refuse(a, "", "the protocol's partition or the end of the search leaves no choice");
+        cn_args_refuse(a, "",
+                       "the protocol's partition or the end of the search leaves no choice");
     else if (n == 0)
-        refuse(a, "changes", "none; to keep the regime, do not call this");
+        cn_args_refuse(a, "changes", "none; to keep the regime, do not call this");
     if (a->bad)
         return CN_OK;
     st = cn_consult_vet_regime(&t->work, c, n, &why);
     if (st != CN_OK && st != CN_EINPUT && st != CN_EEXIST)
         return st;
     if (st != CN_OK) {
-        refuse(a, "", "%s", why.text);
+        cn_args_refuse(a, "", "%s", why.text);
         return CN_OK;
     }
     t->said->regime = c;
@@ -582,13 +395,13 @@ static cn_status propose_regime(struct args *a)
     return CN_OK;
 }
 
-static cn_status acknowledge(struct args *a)
+static cn_status acknowledge(struct cn_args *a)
 {
-    const char *text = words(a, "text", CN_CONSULT_WORDS, true);
+    const char *text = cn_args_words(a, "text", CN_CONSULT_WORDS, true);
 
-    only(a, " text ");
+    cn_args_only(a, " text ");
     if (!a->bad && a->t->n_pending == 0)
-        refuse(a, "", "nobody waits for an answer");
+        cn_args_refuse(a, "", "nobody waits for an answer");
     if (a->bad)
         return CN_OK;
     a->t->said->answer_to_person = text;
@@ -596,9 +409,9 @@ static cn_status acknowledge(struct args *a)
     return CN_OK;
 }
 
-static cn_status finish(struct args *a)
+static cn_status finish(struct cn_args *a)
 {
-    only(a, " ");
+    cn_args_only(a, " ");
     if (a->bad)
         return CN_OK;
     a->t->finished = true;
@@ -612,70 +425,73 @@ static cn_status finish(struct args *a)
     return CN_OK;
 }
 
-/* ------------------------------------------------------------------ 4. reading */
+/* ------------------------------------------------------------------ 3. reading */
 
 /* What a reading tool found, or why not; all of it counts against the exchange's share. */
-static cn_status give(struct args *a, cn_status st, const struct cn_err *why)
+static cn_status give(struct cn_args *a, cn_status st, const struct cn_err *why)
 {
     struct cn_talk *t = a->t;
 
     if (st == CN_ENOTFOUND || st == CN_EINPUT || st == CN_ECAP) {
         cn_buf_reset(a->reply);
-        refuse(a, "", "%s", why->text);
+        cn_args_refuse(a, "", "%s", why->text);
         return CN_OK;
     }
     if (st != CN_OK)
         return st;
     if (t->read + a->reply->len > CN_CONSULT_READS) {
         cn_buf_reset(a->reply);
-        refuse(a, "", "%d bytes were read in this exchange already; that is all there is",
-               (int)t->read);
+        cn_args_refuse(a, "",
+                       "%d bytes were read in this exchange already; that is all there is",
+                       (int)t->read);
         return CN_OK;
     }
     t->read += a->reply->len;
     return CN_OK;
 }
 
-static cn_status read_node(struct args *a)
+static cn_status read_node(struct cn_args *a)
 {
     struct cn_err why = CN_ERR_INIT;
-    int64_t node = whole(a, "node", true, 0);
+    int64_t node = cn_args_whole(a, "node", true, 0);
 
-    only(a, " node ");
+    cn_args_only(a, " node ");
     return a->bad ? CN_OK : give(a, cn_evidence_node(a->t->h, node, a->reply, &why), &why);
 }
 
-static cn_status read_config(struct args *a)
+static cn_status read_config(struct cn_args *a)
 {
     struct cn_err why = CN_ERR_INIT;
-    int64_t node = whole(a, "node", true, 0);
+    int64_t node = cn_args_whole(a, "node", true, 0);
 
-    only(a, " node ");
+    cn_args_only(a, " node ");
     return a->bad ? CN_OK : give(a, cn_evidence_config(a->t->h, node, a->reply, &why), &why);
 }
 
-static cn_status read_log(struct args *a)
+static cn_status read_log(struct cn_args *a)
 {
     struct cn_err why = CN_ERR_INIT;
-    int64_t first = whole(a, "first", true, 0), last = whole(a, "last", true, 0);
+    int64_t first = cn_args_whole(a, "first", true, 0),
+            last = cn_args_whole(a, "last", true, 0);
 
-    only(a, " first last ");
+    cn_args_only(a, " first last ");
     if (!a->bad && (first < 1 || last < first || last - first >= CN_CONSULT_ENTRIES))
-        refuse(a, "last", "%lld to %lld: expected up to %d iterations, the first one first",
-               (long long)first, (long long)last, CN_CONSULT_ENTRIES);
+        cn_args_refuse(a, "last",
+                       "%lld to %lld: expected up to %d iterations, the first one first",
+                       (long long)first, (long long)last, CN_CONSULT_ENTRIES);
     return a->bad ? CN_OK
                   : give(a, cn_evidence_log(a->t->h, first, last, a->reply, &why), &why);
 }
 
-static cn_status read_figure(struct args *a)
+static cn_status read_figure(struct cn_args *a)
 {
     struct cn_talk *t = a->t;
     struct cn_err why = CN_ERR_INIT;
-    int64_t iteration = whole(a, "iteration", true, 0);
-    const char *name = words(a, "name", 200, true);
+    int64_t iteration = cn_args_whole(a, "iteration", true, 0);
+    const char *name = cn_args_words(a, "name", 200, true);
     cn_status st;
 
-    only(a, " iteration name ");
+    cn_args_only(a, " iteration name ");
     if (a->bad)
         return CN_OK;
     st = cn_evidence_figure(t->r, t->h, iteration, name, &t->said->arena, a->figure, &why);
@@ -684,7 +500,7 @@ static cn_status read_figure(struct args *a)
     return give(a, st, &why);
 }
 
-/* ------------------------------------------------------------------ 5. the table */
+/* ------------------------------------------------------------------ 4. the table */
 
 #define TEXT(name, words)  "\"" name "\":{\"type\":\"string\",\"description\":\"" words "\"}"
 #define WHOLE(name, words) "\"" name "\":{\"type\":\"integer\",\"description\":\"" words "\"}"
@@ -700,7 +516,7 @@ static cn_status read_figure(struct args *a)
 
 struct tool {
     struct cn_llm_tool shown;
-    cn_status (*call)(struct args *a);
+    cn_status (*call)(struct cn_args *a);
 };
 
 /* clang-format off */
@@ -789,7 +605,7 @@ cn_status cn_talk_call(struct cn_talk *t, const char *name, const char *argument
                        struct cn_buf *reply, bool *out_error, struct cn_llm_block *out_figure,
                        struct cn_err *err)
 {
-    struct args a = {.t = t, .reply = reply, .figure = out_figure};
+    struct cn_args a = {.t = t, .reply = reply, .figure = out_figure};
     const struct tool *tool = NULL;
     struct cn_err why = CN_ERR_INIT;
     struct cn_json_doc *doc = NULL;
@@ -807,9 +623,9 @@ cn_status cn_talk_call(struct cn_talk *t, const char *name, const char *argument
         return cn_err_set(err, st, "%s", why.text);
     a.root = doc ? cn_json_root(doc) : NULL;
     if (st != CN_OK)
-        refuse(&a, "arguments", "%s", why.text);
+        cn_args_refuse(&a, "arguments", "%s", why.text);
     else if (cn_json_kind(a.root) != CN_JSON_OBJECT)
-        refuse(&a, "arguments", "expected one object");
+        cn_args_refuse(&a, "arguments", "expected one object");
     else
         st = tool->call(&a);
     cn_json_free(doc);

@@ -12,7 +12,7 @@
  *   silent      nothing
  *   fail        exit code 1
  *   later       exit code 75
- *   slow        a minute of silence first (to be killed)
+ *   slow        five seconds of silence first (to be killed)
  *   all:MODE    as a line "all MODE": every call
  * Prompts are kept as FOLDER/prompt_003. */
 #include <stdbool.h>
@@ -270,7 +270,7 @@ int main(int argc, char **argv)
     if (strcmp(mode, "fail") == 0 || strcmp(mode, "later") == 0)
         return mode[0] == 'f' ? 1 : 75;
     if (strcmp(mode, "slow") == 0)
-        (void)sleep(60);
+        (void)sleep(5);
     want = wanted(cn_buf_str(&prompt));
     if (strcmp(mode, "prose") == 0)
         cn_buf_adds(&out, "I would rather talk about the weather.\n");
