@@ -12,6 +12,7 @@
 #include "base/caps.h"
 #include "base/file.h"
 #include "base/hash.h"
+#include "logs/delta.h"
 #include "logs/exchange.h"
 #include "tests/support/logs_sample.h"
 
@@ -277,6 +278,48 @@ Test(logs_exchange, an_image_becomes_its_size_and_hash)
     cr_assert_eq(out.len, strlen(want) + 2000 - 4 + 2);
     cn_buf_clear(&body);
     cn_buf_clear(&out);
+}
+
+Test(logs_exchange, pieces_give_the_text_back_and_foreign_ones_are_refused)
+{
+    static const char *const wrong[] = {
+        "c 0 9\n", "c 4 1\n", "c 0\n",  "c 0 1", "i 3\nab",
+        "i \n",    "x 1\n",   "c  1\n", "c",     "i 99999999999999\n"};
+    struct cn_buf old, text, delta, back;
+    uint64_t x = 7;
+
+    cn_buf_init(&old, CN_CAP_TEXT);
+    cn_buf_init(&text, CN_CAP_TEXT);
+    cn_buf_init(&delta, CN_CAP_TEXT);
+    cn_buf_init(&back, CN_CAP_TEXT);
+    for (int k = 0; k < 200; k++) { /* parts of the old text in any order, words between */
+        cn_buf_reset(&old);
+        cn_buf_reset(&text);
+        cn_buf_reset(&delta);
+        cn_buf_reset(&back);
+        for (int i = 0; i < k * 20; i++) {
+            x = x * 6364136223846793005u + 1442695040888963407u;
+            cn_buf_addc(&old, (char)(x >> 56));
+        }
+        for (int i = 0; i < 20; i++) {
+            x = x * 6364136223846793005u + 1442695040888963407u;
+            size_t at = old.len ? (size_t)(x >> 33) % old.len : 0;
+            size_t n = old.len ? (size_t)(x >> 21 & 511) : 0;
+            cn_buf_add(&text, cn_buf_str(&old) + at, n < old.len - at ? n : old.len - at);
+            cn_buf_printf(&text, "%.*s", (int)(x >> 60), "words of its own");
+        }
+        cn_delta_make(cn_buf_str(&old), old.len, cn_buf_str(&text), text.len, &delta);
+        cr_assert(
+            cn_delta_apply(cn_buf_str(&old), old.len, cn_buf_str(&delta), delta.len, &back));
+        cr_assert_eq(back.len, text.len);
+        cr_assert_eq(memcmp(cn_buf_str(&back), cn_buf_str(&text), text.len), 0, "%d", k);
+    }
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
+        cr_assert(!cn_delta_apply("abc", 3, wrong[i], strlen(wrong[i]), &back), "%s", wrong[i]);
+    cn_buf_clear(&old);
+    cn_buf_clear(&text);
+    cn_buf_clear(&delta);
+    cn_buf_clear(&back);
 }
 
 /* ---- sums ---- */
