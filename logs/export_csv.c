@@ -54,10 +54,11 @@ static void put_time(struct cn_buf *b, int64_t ms)
 static cn_status put_header(struct cn_exporter *x)
 {
     static const char *const before[] = {
-        "id",           "node",       "parent",    "block",       "slot",     "replicate",
-        "confirmation", "state",      "outcome",   "class",       "reward",   "seconds",
-        "sim_seed",     "train_seed", "seed_mode", "strategy",    "proposer", "scored_value",
-        "planned",      "submitted",  "finished",  "config_hash", "mutations"};
+        "id",        "node",         "parent",       "block",       "slot",
+        "replicate", "confirmation", "state",        "outcome",     "class",
+        "reward",    "seconds",      "sim_seed",     "train_seed",  "seed_mode",
+        "strategy",  "proposer",     "scored_value", "expected",    "probability",
+        "planned",   "submitted",    "finished",     "config_hash", "mutations"};
     static const char *const behind[] = {"parent_rule", "hypothesis", "observation", "message",
                                          "activity",    "embedding",  "trajectory"};
     char name[300];
@@ -99,6 +100,8 @@ static void put_identity(struct cn_buf *b, const struct cn_iteration *it,
     put_text(b, it->strategy);
     put_text(b, n->proposer);
     put_double(b, it->scored_value);
+    put_double(b, it->prediction ? it->prediction->expected : (double)NAN);
+    put_double(b, it->prediction ? it->prediction->probability : (double)NAN);
     put_time(b, it->planned_ms);
     put_time(b, it->submitted_ms);
     put_time(b, it->finished_ms);
