@@ -157,14 +157,28 @@ static int list_authors(const struct cn_history *h, const char **names)
     return n;
 }
 
-void cn_predictions_table(const struct cn_history *h, struct cn_buf *out)
+/* How a hybrid shared its turns, block by block; the last ones. */
+static void put_shares(const struct cn_history *h, bool below, struct cn_buf *out)
 {
-    const char *names[AUTHORS];
-    char number[CN_NUM_TEXT];
-    int n = list_authors(h, names);
+    int64_t skip = 0;
 
-    if (n == 0)
-        return;
+    for (int64_t i = 0; i < h->n_events; i++)
+        skip += strcmp(h->events[i].kind, CN_PREDICTIONS_SHARE) == 0;
+    if (skip > 0 && below)
+        cn_buf_addc(out, '\n');
+    for (int64_t i = 0; i < h->n_events; i++)
+        if (strcmp(h->events[i].kind, CN_PREDICTIONS_SHARE) == 0 && skip-- <= SHOWN) {
+            cn_buf_adds(out, "- ");
+            cn_prose(out, h->events[i].text);
+            cn_buf_addc(out, '\n');
+        }
+}
+
+static void put_authors(const struct cn_history *h, const char **names, int n,
+                        struct cn_buf *out)
+{
+    char number[CN_NUM_TEXT];
+
     cn_buf_adds(out,
                 "| Proposer | Predictions | Held | Brier score | Without a number | Open |\n"
                 "|---|---|---|---|---|---|\n");
@@ -178,4 +192,14 @@ void cn_predictions_table(const struct cn_history *h, struct cn_buf *out)
                       (long long)s.held, s.n_brier ? cn_text_brief(s.brier, number) : "",
                       (long long)s.words, (long long)s.open);
     }
+}
+
+void cn_predictions_table(const struct cn_history *h, struct cn_buf *out)
+{
+    const char *names[AUTHORS];
+    int n = list_authors(h, names);
+
+    if (n > 0)
+        put_authors(h, names, n, out);
+    put_shares(h, n > 0, out);
 }

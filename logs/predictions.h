@@ -28,8 +28,10 @@ void cn_predictions_score(const struct cn_history *h, const char *author,
 /* For a prompt: the score, and the last predictions with what became of them. Nothing without
  * predictions. */
 void cn_predictions_text(const struct cn_history *h, struct cn_buf *out);
-/* A table for memory and report: by proposer, with its hit rate and Brier score. Nothing without
- * predictions. */
+/* Kind of the events that tell how a hybrid shares its turns from the end of a block on. */
+#define CN_PREDICTIONS_SHARE "hybrid-share"
+/* For memory and report: a table by proposer, with its hit rate and Brier score, and the shares of
+ * a hybrid. Nothing where nobody predicts. */
 void cn_predictions_table(const struct cn_history *h, struct cn_buf *out);
 
 #endif

@@ -12,6 +12,7 @@ cn_script_test(e2e_kill_seam_sample COMMAND ${e2e}/kill_seam.sh ${bin} 29 5 LABE
 cn_script_test(e2e_kill_seam_edits_sample COMMAND ${e2e}/kill_seam.sh ${bin} 11 3 edits LABELS quick e2e TIMEOUT 300)
 cn_script_test(e2e_kill_seam_window_sample COMMAND ${e2e}/kill_seam.sh ${bin} 17 40 window LABELS quick e2e TIMEOUT 300)
 cn_script_test(e2e_kill_seam_window COMMAND ${e2e}/kill_seam.sh ${bin} 1 1 window LABELS full e2e TIMEOUT 1800)
+cn_script_test(e2e_llm_example COMMAND ${e2e}/llm_example.sh ${bin} LABELS quick e2e TIMEOUT 120)
 cn_script_test(e2e_kill_seam_model_sample COMMAND ${e2e}/kill_seam.sh ${bin} 23 7 model LABELS quick e2e TIMEOUT 300)
 cn_script_test(e2e_kill_seam_model COMMAND ${e2e}/kill_seam.sh ${bin} 1 1 model LABELS full e2e TIMEOUT 3600)
 cn_script_test(e2e_kill_seam COMMAND ${e2e}/kill_seam.sh ${bin} LABELS full e2e TIMEOUT 1800)

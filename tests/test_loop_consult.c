@@ -259,6 +259,7 @@ Test(loop_consult, a_hybrid_shares_the_turns)
     }
     cr_assert_gt(said, 1);
     cr_assert_gt(embedded, 1);
+    cr_assert(strstr(toy_read(&t, "report.md"), "after block 1: the model's share is"));
     cr_assert(strstr(prompt(calls() - 1), "the model's share is"), "%s", prompt(calls() - 1));
     cn_history_clear(&h);
 }

@@ -103,3 +103,25 @@ Test(loop_settings, more_slots_than_a_block_has_iterations_are_refused)
     cr_assert_eq(read_text(&s, "explore:\n  n_iter_block: 4\n  n_parallel: 5\n"), CN_OK);
     cr_assert_eq(cn_settings_check(&s, &err), CN_EINPUT);
 }
+
+Test(loop_settings, naming_a_model_makes_it_the_proposer_unless_one_is_named)
+{
+    struct cn_settings s;
+
+    cn_settings_init(&s);
+    cr_assert_eq(cn_settings_set(&s, "llm", "command:'a b' c", "x", &err), CN_OK, "%s",
+                 err.text);
+    cr_assert_str_eq(s.proposer, "llm");
+    cr_assert_str_eq(s.llm, "command:'a b' c");
+    cr_assert_eq(cn_settings_set(&s, "proposer", "hybrid", "x", &err), CN_OK);
+    cr_assert_eq(cn_settings_set(&s, "llm.spec", "openai:gpt", "x", &err), CN_OK);
+    cr_assert_str_eq(s.proposer, "hybrid", "it was named");
+    cr_assert_str_eq(s.llm, "openai:gpt");
+    cr_assert_eq(cn_settings_check(&s, &err), CN_OK);
+    cr_assert_eq(cn_settings_set(&s, "llm", "two\nlines", "x", &err), CN_EINPUT);
+    cr_assert_eq(cn_settings_set(&s, "llm.hybrid_share", "0.95", "x", &err), CN_EINPUT);
+    cn_settings_init(&s);
+    cr_assert_eq(cn_settings_set(&s, "proposer", "llm", "x", &err), CN_OK);
+    cr_assert_eq(cn_settings_check(&s, &err), CN_EINPUT);
+    cr_assert(strstr(err.text, "which model?"), "%s", err.text);
+}

@@ -129,8 +129,6 @@ CN_MUST_CHECK cn_status cn_consult_before_plan(struct cn_run *r, const struct cn
 /* Before a block is closed: summary, rules, memory, next regime. */
 CN_MUST_CHECK cn_status cn_consult_block_end(struct cn_run *r, const struct cn_history *h,
                                              int64_t block, bool goes_on, struct cn_err *err);
-#define CN_CONSULT_EVENT_SHARE "hybrid-share" /* of the block's last iteration */
-
 /* The model's words behind the host's own line; a's other fields point into the run. */
 struct cn_analysis;
 void cn_consult_observe(const struct cn_run *r, int64_t iteration, struct cn_buf *observation,

@@ -527,7 +527,7 @@ static cn_status record_share(struct cn_run *r, const struct cn_history *h, int6
     cn_buf_init(&text, CN_CAP_RECORD);
     cn_buf_printf(&text, "after block %lld: ", (long long)block);
     cn_hybrid_text(&x, &text);
-    st = cn_store_event(r->store, last, CN_CONSULT_EVENT_SHARE, cn_buf_str(&text), err);
+    st = cn_store_event(r->store, last, CN_PREDICTIONS_SHARE, cn_buf_str(&text), err);
     cn_buf_clear(&text);
     return st;
 }

@@ -31,9 +31,15 @@ static void put_parameters(struct cn_json_writer *w, const char *key, const stru
             for (int32_t k = 0; k < p->n_choices; k++)
                 cn_json_add_string(w, NULL, d->choices[i][k]);
             cn_json_close(w);
-        } else if (p->type != CN_PARAM_BOOL) {
+        } else if (p->type == CN_PARAM_BOOL) {
+            cn_json_open(w, "values", '[');
+            cn_json_add_string(w, NULL, "false");
+            cn_json_add_string(w, NULL, "true");
+            cn_json_close(w);
+        } else {
             cn_json_add_double(w, "low", p->lo);
             cn_json_add_double(w, "high", p->hi);
+            cn_json_add_bool(w, "whole", p->type == CN_PARAM_INT);
         }
         cn_json_close(w);
     }
