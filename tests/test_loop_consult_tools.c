@@ -379,3 +379,26 @@ Test(loop_consult_tools, an_order_in_a_text_reaches_a_fence_and_nothing_else)
     cr_assert_eq(t.end, CN_RUN_END_DONE);
     cn_history_clear(&h);
 }
+
+/* The limit of one exchange ends that exchange, not the run. */
+Test(loop_consult_tools, an_exchange_beyond_its_limit_leaves_gaps)
+{
+    struct cn_history h;
+    char prices[700], lines[900];
+
+    cn_text_format(prices, sizeof prices, "%s/prices.yaml", t.s.dir);
+    cn_text_format(lines, sizeof lines,
+                   "  iterations: 3\n  n_iter_block: 3\n  llm.exchange_usd: 0.000001\n"
+                   "  llm.prices: %s\n",
+                   prices);
+    (void)scratch_file(&t.s, "prices.yaml",
+                       "dated: 2026-01\nprices:\n  toy: {input: 3, output: 15}\n");
+    configure(MESSAGES, lines);
+    cr_assert_eq(toy_explore(&t, NULL, 0), CN_OK, "%s", t.err.text);
+    cr_assert_eq(mock_llm_count(server), 0, "nothing was sent");
+    h = toy_history(&t);
+    cr_assert_eq(h.n_iterations, 3);
+    cr_assert(strstr(h.iterations[1].parent_rule, "proposed by embedded: "), "%s",
+              h.iterations[1].parent_rule);
+    cn_history_clear(&h);
+}

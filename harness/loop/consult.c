@@ -175,7 +175,7 @@ struct exchange {
     int n_messages, n_answers;
     int repairs, shrinks;
     size_t budget; /* bytes of evidence; 0: the model's own */
-    bool over, refused;
+    bool over, refused, limited;
     char why[CN_ERR_TEXT];
     struct cn_llm_trouble trouble;
 };
@@ -453,6 +453,11 @@ static cn_status take_trouble(struct exchange *x, cn_status st, const struct cn_
 {
     char text[CN_ERR_TEXT];
 
+    if (st == CN_ECAP && x->trouble.kind == CN_LLM_TROUBLE_NONE) {
+        x->limited = true; /* the books forbid it: the limit of one exchange */
+        give_up(x, "", why->text);
+        return CN_OK;
+    }
     if (st == CN_ESTOPPED || x->trouble.kind == CN_LLM_TROUBLE_NONE)
         return cn_err_set(err, st, "%s", why->text); /* the books, or a person */
     if (x->trouble.kind == CN_LLM_TROUBLE_TOO_LARGE && x->shrinks < SHRINKS) {
@@ -520,7 +525,7 @@ static const char *outcome_of(const struct exchange *x, cn_status st)
 {
     if (st == CN_ESTOPPED)
         return "stopped";
-    if (x->trouble.kind == CN_LLM_TROUBLE_QUOTA)
+    if (x->limited || x->trouble.kind == CN_LLM_TROUBLE_QUOTA)
         return "budget";
     if (x->trouble.kind != CN_LLM_TROUBLE_NONE)
         return "trouble";
