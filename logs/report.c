@@ -18,8 +18,8 @@
 #include "logs/failures.h"
 #include "logs/gain.h"
 #include "logs/inert.h"
-#include "logs/principles.h"
 #include "logs/predictions.h"
+#include "logs/principles.h"
 #include "logs/project_int.h"
 
 enum {

@@ -133,8 +133,7 @@ Test(llm_command, what_goes_wrong_is_told)
     expect_failure("command:kill -9 $$", CN_LLM_TROUBLE_SERVER, CN_EIO, "signal 9");
     expect_failure("command:printf 'a\\377b'", CN_LLM_TROUBLE_SERVER, CN_EIO, "no UTF-8");
     expect_failure("command:printf 'a\\000b'", CN_LLM_TROUBLE_SERVER, CN_EIO, "NUL");
-    expect_failure("command:sleep 20", CN_LLM_TROUBLE_TIMEOUT, CN_EIO,
-                   "still running after");
+    expect_failure("command:sleep 20", CN_LLM_TROUBLE_TIMEOUT, CN_EIO, "still running after");
     expect_failure("command:cat /dev/zero", CN_LLM_TROUBLE_SERVER, CN_EIO, "output");
     expect_failure("command:cat /dev/zero >&2", CN_LLM_TROUBLE_SERVER, CN_EIO, "error output");
 }

@@ -9,8 +9,8 @@ const struct cn_cli_verb *const cn_cli_verbs[] = {
     &cn_verb_demo,     &cn_verb_explore,  &cn_verb_resume,   &cn_verb_status, &cn_verb_tree,
     &cn_verb_log,      &cn_verb_stop,     &cn_verb_say,      &cn_verb_verify, &cn_verb_rebuild,
     &cn_verb_train,    &cn_verb_generate, &cn_verb_evaluate, &cn_verb_plot,   &cn_verb_describe,
-    &cn_verb_protocol, &cn_verb_llm, &cn_verb_import,   &cn_verb_export,
-    &cn_verb_gc,       &cn_verb_doctor,
+    &cn_verb_protocol, &cn_verb_llm,      &cn_verb_import,   &cn_verb_export, &cn_verb_gc,
+    &cn_verb_doctor,
 };
 const int cn_cli_n_verbs = (int)(sizeof cn_cli_verbs / sizeof *cn_cli_verbs);
 

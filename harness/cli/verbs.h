@@ -10,8 +10,7 @@ extern const struct cn_cli_verb cn_verb_status, cn_verb_tree, cn_verb_log, cn_ve
 extern const struct cn_cli_verb cn_verb_verify, cn_verb_rebuild;
 extern const struct cn_cli_verb cn_verb_train, cn_verb_generate, cn_verb_evaluate, cn_verb_plot,
     cn_verb_describe; /* train.c */
-extern const struct cn_cli_verb cn_verb_import, cn_verb_export, cn_verb_gc,
-    cn_verb_doctor;
+extern const struct cn_cli_verb cn_verb_import, cn_verb_export, cn_verb_gc, cn_verb_doctor;
 extern const struct cn_cli_verb cn_verb_llm;               /* llm.c */
 extern const struct cn_cli_verb cn_verb_protocol;          /* protocol.c */
 int cn_cli_protocol_check(const struct cn_cli_args *args); /* check.c */

@@ -194,8 +194,8 @@ static void take_basis(struct cn_run *r, struct cn_basis *b)
     r->trainer = b->trainer;
     r->search = b->search;
     r->elsewhere = (struct cn_elsewhere){node_with, r};
-    r->planner = (struct cn_planner){&r->settings, r->protocol, r->trainer,
-                                     &r->search,   r->base_config, &r->elsewhere, NULL};
+    r->planner = (struct cn_planner){&r->settings,   r->protocol,   r->trainer, &r->search,
+                                     r->base_config, &r->elsewhere, NULL};
     b->protocol = NULL;
     b->trainer = NULL;
     memset(&b->search, 0, sizeof b->search);

@@ -56,7 +56,8 @@ static const struct row rows[] = {
     {"revert_worse_edits", NULL, WORD, AT(revert_worse_edits), 0, 0, " true false ", false},
     {"median_stop", NULL, WORD, AT(median_stop), 0, 0, " true false ", false},
     {"refuse_hopeless", NULL, WORD, AT(refuse_hopeless), 0, 0, " true false ", false},
-    {"proposer", NULL, WORD, AT(proposer), 0, 0, " embedded tpe sobol random llm hybrid ", false},
+    {"proposer", NULL, WORD, AT(proposer), 0, 0, " embedded tpe sobol random llm hybrid ",
+     false},
     {"llm", "llm.spec", TEXT, AT(llm), 0, 0, NULL, false},
     {"llm.key_file", NULL, TEXT, AT(llm_key_file), 0, 0, NULL, false},
     {"llm.key_command", NULL, TEXT, AT(llm_key_command), 0, 0, NULL, false},
@@ -317,11 +318,12 @@ cn_status cn_settings_check(const struct cn_settings *s, struct cn_err *err)
             "explore.n_parallel: %lld: more slots than a block has iterations (%lld)",
             (long long)s->n_parallel, (long long)s->n_iter_block);
     if (cn_settings_want_model(s) && !s->llm[0])
-        return cn_err_set(err, CN_EINPUT,
-                          "explore.proposer: %s: which model? Expected explore.llm (or --llm) as "
-                          "anthropic:MODEL, openai:MODEL, openai-responses:MODEL, "
-                          "http://host:port#MODEL or command:'prog args'",
-                          s->proposer);
+        return cn_err_set(
+            err, CN_EINPUT,
+            "explore.proposer: %s: which model? Expected explore.llm (or --llm) as "
+            "anthropic:MODEL, openai:MODEL, openai-responses:MODEL, "
+            "http://host:port#MODEL or command:'prog args'",
+            s->proposer);
     return CN_OK;
 }
 

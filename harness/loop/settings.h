@@ -49,7 +49,8 @@ struct cn_settings {
     double llm_usd;
     int64_t llm_tokens, llm_requests;
     double llm_exchange_usd; /* of one exchange */
-    char llm_replay[CN_SETTING_TEXT]; /* strict, loose: what a replay does about other requests */
+    char llm_replay
+        [CN_SETTING_TEXT]; /* strict, loose: what a replay does about other requests */
     double stall_min; /* a training whose progress stands still this long is ended; 0: never */
     char model[CN_SETTING_TEXT]; /* what ranks the embedded proposer's mutations: tpe, slope */
     char guardrails[CN_SETTING_TEXT];      /* "V_rest_R2 >= 0.2, ..."; "": the protocol's */
